@@ -1,0 +1,47 @@
+// Hashes that detect accident (not attack): XXH3 of 64 and 128 bits, from libxxhash.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace peerless {
+
+// XXH3-128 of some bytes: names a file's content, a tokenizer, a data set.
+struct Digest {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+
+  std::string hex() const;                    // 32 lower-case digits, high half first
+  static Digest parse(std::string_view hex);  // Error(data) unless it is 32 hexadecimal digits
+  bool operator==(const Digest&) const = default;
+};
+
+Digest digest(std::span<const std::byte> bytes);
+Digest digest(std::string_view bytes);
+
+// XXH3-64: the checksum of a block.
+std::uint64_t checksum(std::span<const std::byte> bytes);
+std::uint64_t checksum(std::string_view bytes);
+
+// The digest of bytes that come in pieces.
+class Hasher {
+ public:
+  Hasher();
+  ~Hasher();
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+
+  void update(std::span<const std::byte> bytes);
+  void update(std::string_view bytes);
+  Digest digest() const;  // of everything so far; more may follow
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace peerless

@@ -1,0 +1,41 @@
+// One log for the whole program: standard error, and the run's log.txt once it is opened.
+//
+// A failure to write a log line never stops the program. Thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "peerless/base/text.h"
+
+namespace peerless::log {
+
+enum class Level { debug, info, warning, error };
+
+void set_level(Level level);
+
+// Also appends every later line to `path`.
+void open_file(const std::filesystem::path& path);
+void close_file();
+
+// Writes one line now and flushes it: what is logged is what a crash leaves behind.
+void write(Level level, const std::string& line);
+
+template <class... Parts>
+void debug(const Parts&... parts) {
+  write(Level::debug, concat(parts...));
+}
+template <class... Parts>
+void info(const Parts&... parts) {
+  write(Level::info, concat(parts...));
+}
+template <class... Parts>
+void warning(const Parts&... parts) {
+  write(Level::warning, concat(parts...));
+}
+template <class... Parts>
+void error(const Parts&... parts) {
+  write(Level::error, concat(parts...));
+}
+
+}  // namespace peerless::log

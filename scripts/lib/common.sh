@@ -1,0 +1,18 @@
+# Shared by the scripts of this folder; sourced, never run.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${PEERLESS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peerless}
+
+say() { printf '%s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  (($# == 0)) || printf '       %s\n' "$@" >&2
+  exit 1
+}
+
+# The folder in the cache that belongs to one lock file: cmake/dependencies.cmake names it by the same rule.
+cached() { # NAME
+  local hash
+  hash=$(sha256sum "$root/scripts/requirements/$1.lock")
+  printf '%s/%s-%s' "$cache" "$1" "${hash:0:12}"
+}

@@ -1,0 +1,196 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "peerless/base/files.h"
+#include "src/base/descriptor.h"
+
+namespace peerless {
+namespace {
+
+using Path = Files::Path;
+
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFolderMode = 0750;
+
+// The code of a failure to make a file or folder: what the user can mend by naming another place, or by rights.
+ExitCode code_of_making(int error) {
+  switch (error) {
+    case EACCES:
+    case EEXIST:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENOENT:
+    case ENOTDIR:
+    case ENOTEMPTY:
+    case EPERM:
+    case EROFS:
+      return ExitCode::output;
+    default:
+      return ExitCode::io;
+  }
+}
+
+ExitCode code_of_reading(int error) {
+  const bool absent = code_of_making(error) == ExitCode::output;
+  return absent ? ExitCode::no_input : ExitCode::io;
+}
+
+class DiskOutput : public OutputFile {
+ public:
+  DiskOutput(Path path, Descriptor descriptor) : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+
+  void reserve(std::uint64_t bytes) override {
+    if (bytes == 0) return;
+    const auto allocate = [&] {
+      return ::fallocate(descriptor_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes));
+    };
+    if (retry_interrupted(allocate) != 0 && errno != EOPNOTSUPP && errno != ENOSYS) {
+      fail(concat("reserve ", human_bytes(static_cast<double>(bytes))));
+    }
+  }
+
+  void write(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const auto written = retry_interrupted([&] { return ::write(descriptor_.get(), bytes.data(), bytes.size()); });
+      if (written < 0) fail(concat("write ", bytes.size(), " bytes"));
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+  }
+
+  // Never repeated: after one failure the kernel may call the lost pages clean, and a second fsync would succeed.
+  void sync() override {
+    if (::fsync(descriptor_.get()) != 0) fail("sync");
+  }
+
+  void close() override {
+    if (descriptor_.close() != 0) fail("close");
+  }
+
+ private:
+  [[noreturn]] void fail(std::string_view operation) const { throw IoError(ExitCode::io, operation, path_, errno); }
+
+  Path path_;
+  Descriptor descriptor_;
+};
+
+class DiskInput : public InputFile {
+ public:
+  explicit DiskInput(Path path) : path_(std::move(path)), file_(open_regular_file(path_)) {}
+
+  std::uint64_t size() const override { return file_.size; }
+
+  void read(std::uint64_t offset, std::span<std::byte> into) const override {
+    while (!into.empty()) {
+      const auto got = retry_interrupted(
+          [&] { return ::pread(file_.descriptor.get(), into.data(), into.size(), static_cast<off_t>(offset)); });
+      if (got <= 0) {
+        throw IoError(ExitCode::io, concat("read ", into.size(), " bytes at offset ", offset), path_,
+                      got < 0 ? errno : 0);
+      }
+      into = into.subspan(static_cast<std::size_t>(got));
+      offset += static_cast<std::uint64_t>(got);
+    }
+  }
+
+ private:
+  Path path_;
+  OpenedFile file_;
+};
+
+class Disk : public Files {
+ public:
+  std::unique_ptr<OutputFile> create(const Path& file) override { return open_output(file, O_EXCL, "create"); }
+
+  std::unique_ptr<OutputFile> append(const Path& file) override { return open_output(file, O_APPEND, "append"); }
+
+  void make_folder(const Path& folder) override {
+    if (::mkdir(folder.c_str(), kFolderMode) != 0 || ::chmod(folder.c_str(), kFolderMode) != 0) {
+      throw IoError(code_of_making(errno), "make the folder", folder, errno);
+    }
+  }
+
+  void rename(const Path& from, const Path& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      throw IoError(code_of_making(errno), concat("rename to ", printable(to.string())), from, errno);
+    }
+  }
+
+  void remove(const Path& entry) override {
+    if (std::remove(entry.c_str()) != 0) throw IoError(ExitCode::io, "remove", entry, errno);
+  }
+
+  void truncate(const Path& file, std::uint64_t size) override {
+    const auto cut = [&] { return ::truncate(file.c_str(), static_cast<off_t>(size)); };
+    if (retry_interrupted(cut) != 0) throw IoError(ExitCode::io, concat("truncate to ", size, " bytes"), file, errno);
+  }
+
+  void sync_folder(const Path& folder) override {
+    const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) throw IoError(ExitCode::io, "sync", folder, errno);
+  }
+
+  std::unique_ptr<InputFile> open(const Path& file) const override { return std::make_unique<DiskInput>(file); }
+
+  std::vector<std::string> list(const Path& folder) const override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(folder.c_str()), ::closedir);
+    if (!stream) throw IoError(code_of_reading(errno), "list", folder, errno);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream.get())) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) throw IoError(ExitCode::io, "list", folder, errno);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  std::optional<FileInfo> info(const Path& entry) const override {
+    struct stat status;
+    if (::lstat(entry.c_str(), &status) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+      throw IoError(code_of_reading(errno), "look up", entry, errno);
+    }
+    using Kind = FileInfo::Kind;
+    const Kind kind = S_ISREG(status.st_mode)   ? Kind::file
+                      : S_ISDIR(status.st_mode) ? Kind::folder
+                      : S_ISLNK(status.st_mode) ? Kind::link
+                                                : Kind::other;
+    return FileInfo{kind, static_cast<std::uint64_t>(status.st_size)};
+  }
+
+  std::uint64_t free_bytes(const Path& folder) const override {
+    struct statvfs status;
+    if (::statvfs(folder.c_str(), &status) != 0) throw IoError(ExitCode::io, "look up free space", folder, errno);
+    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+  }
+
+ private:
+  static std::unique_ptr<OutputFile> open_output(const Path& file, int flag, std::string_view operation) {
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    Descriptor descriptor(retry_interrupted([&] { return ::open(file.c_str(), kFlags | flag, kFileMode); }));
+    if (descriptor.get() < 0) throw IoError(code_of_making(errno), operation, file, errno);
+    // The umask may not widen or narrow what was asked for; a file that was there keeps its owner's choice.
+    if ((flag & O_EXCL) != 0 && ::fchmod(descriptor.get(), kFileMode) != 0) {
+      throw IoError(code_of_making(errno), operation, file, errno);
+    }
+    return std::make_unique<DiskOutput>(file, std::move(descriptor));
+  }
+};
+
+}  // namespace
+
+Files& disk() {
+  static Disk instance;
+  return instance;
+}
+
+}  // namespace peerless

@@ -1,0 +1,63 @@
+#include "peerless/base/files.h"
+
+#include <system_error>
+
+namespace peerless {
+namespace {
+
+std::string reason(int system_error) {
+  return system_error == 0 ? "the file ends before" : std::generic_category().message(system_error);
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& entry) {
+  const auto parent = entry.parent_path();
+  return parent.empty() ? "." : parent;
+}
+
+}  // namespace
+
+IoError::IoError(ExitCode code, std::string_view operation, const std::filesystem::path& path, int system_error)
+    : Error(code, printable(path.string()), ": cannot ", operation, ": ", reason(system_error)),
+      system_error_(system_error) {}
+
+bool exists(const Files& files, const std::filesystem::path& entry) { return files.info(entry).has_value(); }
+
+void make_folders(Files& files, const std::filesystem::path& folder) {
+  if (folder.empty() || exists(files, folder)) return;
+  if (folder.filename().empty()) return make_folders(files, folder.parent_path());  // "a/b/" means "a/b"
+  make_folders(files, folder.parent_path());
+  files.make_folder(folder);
+  files.sync_folder(folder_of(folder));
+}
+
+void remove_tree(Files& files, const std::filesystem::path& entry) {
+  const auto info = files.info(entry);
+  if (!info) return;
+  if (info->kind == FileInfo::Kind::folder) {
+    for (const auto& name : files.list(entry)) remove_tree(files, entry / name);
+  }
+  files.remove(entry);
+}
+
+std::string read_text(const Files& files, const std::filesystem::path& file, std::uint64_t limit) {
+  const auto input = files.open(file);
+  if (input->size() > limit) {
+    throw Error(ExitCode::data, printable(file.string()), ": must not exceed ", limit, " bytes, got ", input->size());
+  }
+  std::string text(input->size(), '\0');
+  input->read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content) {
+  const auto temporary = folder_of(file) / concat(".", file.filename(), ".tmp");
+  if (exists(files, temporary)) files.remove(temporary);  // left by a writer that died
+  const auto output = files.create(temporary);
+  output->write(content);
+  output->sync();
+  output->close();
+  files.rename(temporary, file);
+  files.sync_folder(folder_of(file));
+}
+
+}  // namespace peerless

@@ -1,0 +1,73 @@
+#include "peerless/base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <clocale>
+#include <cstdlib>
+#include <limits>
+
+namespace peerless {
+namespace {
+
+TEST(Concat, WritesEveryKindOfValue) {
+  const std::string text = "text";
+  EXPECT_EQ(concat("n = ", 3, ' ', true, ' ', text, ' ', std::string_view("view"), ' ', std::filesystem::path("a/b")),
+            "n = 3 true text view a/b");
+  EXPECT_EQ(concat(std::numeric_limits<std::int64_t>::min(), ' ', std::uint64_t{18446744073709551615u}),
+            "-9223372036854775808 18446744073709551615");
+  EXPECT_EQ(concat(), "");
+}
+
+TEST(Concat, WritesNumbersWithAPointInEveryLocale) {
+  // Only a machine that has a locale with a decimal comma can try this; the others still check the text.
+  std::setlocale(LC_ALL, "de_DE.UTF-8");
+  EXPECT_EQ(concat(0.5, " ", 0.25f), "0.5 0.25");
+  std::setlocale(LC_ALL, "C");
+}
+
+TEST(Shortest, ReadsBackAsTheSameNumber) {
+  EXPECT_EQ(shortest(0.001), "0.001");
+  EXPECT_EQ(shortest(1e-8), "1e-08");
+  EXPECT_EQ(shortest(0.1f), "0.1");
+  EXPECT_EQ(shortest(3.0), "3");
+  EXPECT_EQ(shortest(std::numeric_limits<double>::infinity()), "inf");
+  for (const double value : {1.0 / 3, 5e-324, 1.7976931348623157e308}) {
+    EXPECT_EQ(std::strtod(shortest(value).c_str(), nullptr), value);
+  }
+}
+
+TEST(HumanBytes, KeepsOneDecimalAndTheRightUnit) {
+  EXPECT_EQ(human_bytes(0), "0 B");
+  EXPECT_EQ(human_bytes(999), "999 B");
+  EXPECT_EQ(human_bytes(1000), "1.0 kB");
+  EXPECT_EQ(human_bytes(3.2e6), "3.2 MB");
+  EXPECT_EQ(human_bytes(999'990), "1.0 MB");
+  EXPECT_EQ(human_bytes(5e18), "5000.0 PB");
+  EXPECT_EQ(human(1.5e12, "FLOP/s"), "1.5 TFLOP/s");
+}
+
+TEST(Split, AndJoinUndoEachOther) {
+  EXPECT_EQ(split("", ','), std::vector<std::string>{""});
+  EXPECT_EQ(split("a,,b,", ','), (std::vector<std::string>{"a", "", "b", ""}));
+  EXPECT_EQ(join(split("a,,b,", ','), ","), "a,,b,");
+  EXPECT_EQ(join({}, ","), "");
+}
+
+TEST(Nearest, CountsLettersAddedDroppedChangedAndSwapped) {
+  const std::vector<std::string> keys = {"max_steps", "num_keys", "top_k"};
+  EXPECT_EQ(nearest("max_stepz", keys), "max_steps");
+  EXPECT_EQ(nearest("num_kyes", keys), "num_keys");
+  EXPECT_EQ(nearest("topk", keys), "top_k");
+  EXPECT_EQ(nearest("ab", {"ba", "xb"}), "ba");  // one edit each: the first of equals
+  EXPECT_EQ(nearest("ca", {"abc", "c"}), "c");
+  EXPECT_EQ(nearest("top_k", {}), "");
+}
+
+TEST(Printable, KeepsOneMessageOnOneLine) {
+  EXPECT_EQ(printable("a\nb\t\x7f\x1b[0m"), "a\\x0ab\\x09\\x7f\\x1b[0m");
+  EXPECT_EQ(printable("größe"), "größe");
+  EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+}
+
+}  // namespace
+}  // namespace peerless
