@@ -1,0 +1,187 @@
+#include "peerless/config/read.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "peerless/base/error.h"
+
+namespace peerless::config {
+namespace {
+
+constexpr std::size_t kMaxProblems = 10;
+
+std::string describe(const Node& node) {
+  switch (node.form) {
+    case Node::Form::null:
+      return "null";
+    case Node::Form::scalar:
+      return "'" + excerpt(node.text) + "'";
+    case Node::Form::list:
+      return "a list";
+    default:
+      return "a mapping";
+  }
+}
+
+class Reader {
+ public:
+  explicit Reader(const Tree& tree) : source_(tree.source) {}
+
+  // `among` is the variant that the record is the chosen alternative of, if any.
+  void record(const Record& type, const Node& node, std::string_view path, const Variant* among, void* value) {
+    const std::size_t problems_before = problems_.size();
+    bool misspelt = false;  // then the key that seems absent may be there
+    for (const Node& child : node.children) {
+      if (among && child.key == "kind") continue;
+      const std::string child_name = child_path(path, excerpt(child.key));
+      if (const Field* field = type.find(child.key)) {
+        any(field->type, child, child_name, field->rule, field->in(value));
+      } else {
+        add(child.key_place, child_name, unknown_key(type, excerpt(child.key), among));
+        misspelt = true;
+      }
+    }
+    for (const Field& field : type.fields) {
+      if (!misspelt && !node.find(field.name))
+        defaulted(field.type, node.place, child_path(path, field.name), field.rule, field.in(value));
+    }
+    if (problems_.size() == problems_before) check(type, node.place, path, value);
+  }
+
+  void throw_problems() {
+    if (problems_.empty()) return;
+    // What the file says first is told first; a part that is absent has the place of what it is absent from.
+    const auto line = [](const Problem& p) {
+      return p.place.line == 0 ? std::numeric_limits<int>::max() : p.place.line;
+    };
+    std::stable_sort(problems_.begin(), problems_.end(), [&](const Problem& a, const Problem& b) {
+      return std::pair(line(a), a.place.column) < std::pair(line(b), b.place.column);
+    });
+    std::vector<std::string> lines;
+    for (const Problem& problem : problems_) {
+      if (lines.size() == kMaxProblems) break;
+      lines.push_back(problem.text);
+    }
+    if (problems_.size() > kMaxProblems) lines.push_back(concat("and ", problems_.size() - kMaxProblems, " more"));
+    throw Error(ExitCode::config, join(lines, "\n"));
+  }
+
+ private:
+  struct Problem {
+    Place place;
+    std::string text;
+  };
+
+  void any(const Type& type, const Node& node, std::string_view path, const Rule& rule, void* value) {
+    dispatch(type, [&](const auto& known) { this->part(known, node, path, rule, value); });
+  }
+
+  void part(const Leaf& type, const Node& node, std::string_view path, const Rule& rule, void* value) {
+    if (node.form != Node::Form::scalar) return add_unexpected(node, path, expected(type));
+    if (node.quoted && !type.json_type.empty() && type.json_type != "string") {
+      return add(node.place, path, concat("expected ", expected(type), ", got \"", excerpt(node.text), "\" in quotes"));
+    }
+    if (const std::string complaint = type.read(node, value); !complaint.empty())
+      return add(node.place, path, complaint);
+    if (rule.holds && !rule.holds(value))
+      add(node.place, path, concat("must be ", rule.text, ", got ", type.yaml(value)));
+  }
+
+  void part(const Optional& type, const Node& node, std::string_view path, const Rule& rule, void* value) {
+    if (node.form == Node::Form::null) return type.reset(value);
+    any(type.inner, node, path, rule, type.emplace(value));
+  }
+
+  void part(const List& type, const Node& node, std::string_view path, const Rule& rule, void* value) {
+    if (node.form != Node::Form::list) return add_unexpected(node, path, "a list");
+    type.clear(value);
+    const Rule none;
+    for (std::size_t i = 0; i < node.children.size(); ++i) {
+      any(type.element, node.children[i], child_path(path, std::to_string(i)), rule.of_list ? none : rule,
+          type.append(value));
+    }
+    if (rule.of_list && !rule.holds(value)) add(node.place, path, concat("must be ", rule.text));
+  }
+
+  void part(const Record& type, const Node& node, std::string_view path, const Rule&, void* value) {
+    if (node.form != Node::Form::mapping) return add_unexpected(node, path, "a mapping");
+    record(type, node, path, /*among=*/nullptr, value);
+  }
+
+  void part(const Variant& type, const Node& node, std::string_view path, const Rule&, void* value) {
+    if (node.form != Node::Form::mapping) return add_unexpected(node, path, "a mapping with a kind");
+    const Node* kind = node.find("kind");
+    if (!kind && node.implied) {  // `optim.lr=3` on the command line, and no optim in the file
+      return record(type.active(value), node, path, /*among=*/&type, const_cast<void*>(type.get(value)));
+    }
+    if (!kind) return add(node.place, path, concat("kind is missing: ", one_of(type.kind_names())));
+    const auto names = type.kind_names();
+    const auto name = std::find(names.begin(), names.end(), kind->text);
+    if (kind->form != Node::Form::scalar) return add_unexpected(*kind, child_path(path, "kind"), one_of(names));
+    if (name == names.end()) return add(kind->place, child_path(path, "kind"), unknown_choice(names, kind->text));
+    const auto index = static_cast<std::size_t>(name - names.begin());
+    record(*type.kinds[index], node, path, &type, type.emplace(value, index));
+  }
+
+  // An absent part: its defaults may break a rule, which is how a field is required.
+  void defaulted(const Type& type, Place place, std::string_view path, const Rule& rule, const void* value) {
+    const bool broken = rule.holds && (type.form == Type::Form::leaf || rule.of_list) && !rule.holds(value);
+    if (broken) return add(place, path, concat("is required, and must be ", rule.text));
+    if (type.form == Type::Form::record) return defaulted_record(static_cast<const Record&>(type), place, path, value);
+    if (type.form == Type::Form::variant) {
+      const auto& variant = static_cast<const Variant&>(type);
+      defaulted_record(variant.active(value), place, path, variant.get(value));
+    }
+  }
+
+  void defaulted_record(const Record& type, Place place, std::string_view path, const void* value) {
+    const std::size_t problems_before = problems_.size();
+    for (const Field& field : type.fields)
+      defaulted(field.type, place, child_path(path, field.name), field.rule, field.in(value));
+    if (problems_.size() == problems_before) check(type, place, path, value);
+  }
+
+  void check(const Record& type, Place place, std::string_view path, const void* value) {
+    if (!type.check) return;
+    try {
+      type.check(value);
+    } catch (const Error& e) {
+      add(place, path, e.what());
+    }
+  }
+
+  static std::string expected(const Leaf& type) { return type.choices.empty() ? type.expected : one_of(type.choices); }
+
+  static std::string unknown_key(const Record& type, std::string_view key, const Variant* among) {
+    std::vector<std::string> names;
+    for (const Field& field : type.fields) names.push_back(field.name);
+    if (among) {
+      for (const Record* other : among->kinds) {
+        if (other->find(key))
+          return concat("unknown key of kind '", type.kind, "'; it belongs to kind '", other->kind, "'");
+      }
+      names.emplace_back("kind");
+    }
+    return names.empty() ? "unknown key" : concat("unknown key; did you mean '", nearest(key, names), "'?");
+  }
+
+  void add(Place place, std::string_view path, std::string_view what) {
+    problems_.push_back({place, concat(where(source_, place, path), what)});
+  }
+  void add_unexpected(const Node& node, std::string_view path, std::string_view expected) {
+    add(node.place, path, concat("expected ", expected, ", got ", describe(node)));
+  }
+
+  std::string source_;
+  std::vector<Problem> problems_;
+};
+
+}  // namespace
+
+void read(const Tree& tree, const Record& type, void* value) {
+  Reader reader(tree);
+  reader.record(type, tree.root, "", /*among=*/nullptr, value);
+  reader.throw_problems();
+}
+
+}  // namespace peerless::config
