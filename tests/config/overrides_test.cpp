@@ -76,9 +76,9 @@ TEST(Overrides, FailWithTheCommandLineAsTheirPlace) {
 }
 
 TEST(Overrides, AreToldAfterTheProblemsOfTheFile) {
-  EXPECT_EQ(complaint([] { with({"sed=2"}, "seed: -1"); }),
-            "run.yaml:1:7: seed: must be >= 0, got -1\n"
-            "command line: sed: unknown key; did you mean 'seed'?");
+  EXPECT_EQ(complaint([] { with({"seed=-1"}, "seed: 1\nname: ''"); }),
+            "run.yaml:2:7: name: must be non-empty, got \"\"\n"
+            "command line: seed: must be >= 0, got -1");
 }
 
 TEST(Overrides, NeedAListThatHasTheElement) {

@@ -53,6 +53,20 @@ TEST(ReadConfig, NullUnsetsAnOptional) {
   for (const char* null : {"null", "~", ""}) EXPECT_FALSE(parsed(concat("model: {softcap: ", null, "}")).model.softcap);
 }
 
+struct Presets {
+  std::optional<std::int64_t> limit = 3;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("limit", c.limit, AtLeast{1}, "an optional that is set by default");
+  }
+};
+
+TEST(ReadConfig, NullUnsetsADefault) {
+  EXPECT_EQ(parse<Presets>("", "run.yaml").limit, 3);
+  EXPECT_EQ(parse<Presets>("limit: null", "run.yaml").limit, std::nullopt);
+}
+
 TEST(ReadConfig, AStringTakesAnyWord) {
   for (const char* word : {"no", "yes", "true", "12", "1e3", "a-b"})
     EXPECT_EQ(parsed(concat("name: ", word)).name, word);
@@ -115,6 +129,7 @@ const BadConfig kBadConfigs[] = {
     {"CommaInANumber", "optim: {lr: '0,1'}", "run.yaml:1:13: optim.lr: expected a number, got \"0,1\" in quotes"},
     {"NotANumber", "optim: {lr: .nan}", "run.yaml:1:13: optim.lr: must be finite, got .nan"},
     {"NotANumberInCapitals", "optim: {lr: NaN}", "run.yaml:1:13: optim.lr: must be finite, got NaN"},
+    {"NotANumberWithPayload", "optim: {lr: nan(1)}", "run.yaml:1:13: optim.lr: expected a number, got 'nan(1)'"},
     {"Infinity", "optim: {lr: .inf}", "run.yaml:1:13: optim.lr: must be finite, got .inf"},
     {"NegativeInfinity", "optim: {lr: -inf}", "run.yaml:1:13: optim.lr: must be finite, got -inf"},
     {"HugeNumber", "optim: {lr: 1e400}", "run.yaml:1:13: optim.lr: beyond the range of a double, got 1e400"},

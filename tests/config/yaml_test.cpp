@@ -98,6 +98,7 @@ const BadYaml kBadYaml[] = {
     {"InvalidUtf8", "a: \xC3(", "run.yaml:1:4: not valid UTF-8"},
     {"OverlongUtf8", "a: \xC0\xAF", "run.yaml:1:4: not valid UTF-8"},
     {"SurrogateInUtf8", "a: \xED\xA0\x80", "run.yaml:1:4: not valid UTF-8"},
+    {"BeyondUnicode", "a: \xF4\x90\x80\x80", "run.yaml:1:4: not valid UTF-8"},
     {"CutUtf8", "a: \xE2\x82", "run.yaml:1:4: not valid UTF-8"},
     {"RootIsAList", "- 1", "run.yaml:1:1: expected a mapping of keys to values, got a list"},
     {"RootIsAWord", "seed", "run.yaml:1:1: expected a mapping of keys to values, got a single word"},
