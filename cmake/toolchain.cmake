@@ -9,7 +9,7 @@ find_program(CCACHE ccache)
 if(CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
-  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endif()
 
 # A faster linker where there is one.
@@ -23,12 +23,17 @@ endif()
 
 # -fno-math-errno: nothing reads it, and std::sqrt becomes one instruction, in vector code too.
 set(flags -Wall -Wextra -Wshadow -fno-math-errno -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND flags -Wno-restrict)  # false alarms on `"text" + string` (GCC bug 105651)
+endif()
 if(PEERLESS_WERROR)
   list(APPEND flags -Werror)
 endif()
 add_library(peerless_options INTERFACE)
 if(PEERLESS_SANITIZE)
-  list(APPEND flags -fsanitize=${PEERLESS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # GCC's own headers set off -Wmaybe-uninitialized once they are instrumented.
+  list(APPEND flags -fsanitize=${PEERLESS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+    -Wno-maybe-uninitialized)
   target_link_options(peerless_options INTERFACE -fsanitize=${PEERLESS_SANITIZE})
 else()
   # The compiler hardening guide of OpenSSF; what it says of -D_FORTIFY_SOURCE holds only with optimisation.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Puts everything the build needs on this machine. Safe to run again: what is there stays, and that takes no time.
 #
-#   scripts/setup.sh [--dev] [--no-packages]
+#   scripts/setup.sh [--cuda] [--dev] [--no-packages]
 #
+#   --cuda          also NVIDIA's libraries, to run what `cmake --preset cuda` builds (with a CUDA toolkit of yours)
 #   --dev           also a Python environment with PyTorch and Transformers, which tests/peers compares against
 #   --no-packages   leave the system's packages alone (they are there in a form that dpkg does not know)
 #
@@ -11,13 +12,14 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
-dev=no packages=yes
+cuda=no dev=no packages=yes
 for argument in "$@"; do
   case $argument in
+    --cuda) cuda=yes ;;
     --dev) dev=yes ;;
     --no-packages) packages=no ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) die "unknown argument '$argument'" "usage: scripts/setup.sh [--dev] [--no-packages]" ;;
+    *) die "unknown argument '$argument'" "usage: scripts/setup.sh [--cuda] [--dev] [--no-packages]" ;;
   esac
 done
 
@@ -107,19 +109,23 @@ quietly() { # LOG COMMAND...: shows what the command said only if it fails
   "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; die "this failed: $*"; }
 }
 
-fill_libtorch() { # DOWNLOAD RESULT
-  local platform platforms=() wheel
-  for platform in manylinux_2_28 manylinux_2_25 manylinux_2_17 manylinux2014; do
-    platforms+=(--platform "${platform}_x86_64")
+fill_libtorch() { unpack_wheels runtime "$@"; }
+fill_cuda() { unpack_wheels cuda "$@"; }
+
+unpack_wheels() { # LOCK DOWNLOAD RESULT
+  local glibc wheel platforms=(--platform manylinux2014_x86_64)
+  for glibc in {17..28}; do
+    platforms+=(--platform "manylinux_2_${glibc}_x86_64")
   done
-  quietly "$1/log" pip download --no-deps --no-cache-dir --require-hashes --only-binary=:all: --dest "$1" \
+  # A wheel for Python 3.11 whatever Python this is: only its C++ libraries and headers are of use.
+  quietly "$2/log" pip download --no-deps --no-cache-dir --require-hashes --only-binary=:all: --dest "$2" \
     --python-version 3.11 --implementation cp --abi cp311 --abi none "${platforms[@]}" \
-    --requirement "$root/scripts/requirements/runtime.lock"
-  for wheel in "$1"/*.whl; do
+    --requirement "$root/scripts/requirements/$1.lock"
+  for wheel in "$2"/*.whl; do
     # The libraries find each other by relative paths, so the folders keep their places.
     case $wheel in
-      */torch-*) unzip -q "$wheel" -d "$2" 'torch/lib/*' 'torch/include/*' '*.dist-info/*' -x '*libtorch_python*' ;;
-      *) unzip -q "$wheel" -d "$2" ;;
+      */torch-*) unzip -q "$wheel" -d "$3" 'torch/lib/*' 'torch/include/*' '*.dist-info/*' -x '*libtorch_python*' ;;
+      *) unzip -q "$wheel" -d "$3" ;;
     esac
     rm "$wheel"
   done
@@ -156,10 +162,14 @@ if [[ $(uname -m) == x86_64 ]]; then
 else
   libtorch="not here: on $(uname -m) hand CMake one of your own, -DPEERLESS_LIBTORCH=/path/to/libtorch"
 fi
+if [[ $cuda == yes ]]; then
+  make fill_cuda "$(cached cuda)" "cuda: download 2.4 GB, unpack 4 GB (some minutes)"
+fi
 if [[ $dev == yes ]]; then
   make fill_dev "$(cached dev)" "dev: download 2.6 GB, install 5 GB (some minutes)"
 fi
 
 say "libtorch       $libtorch"
 say "sentencepiece  $(cached sentencepiece)"
+[[ $cuda == no ]] || say "cuda           $(cached cuda)/torch"
 [[ $dev == no ]] || say "dev            $(cached dev)/bin/python"

@@ -32,7 +32,6 @@ std::uint64_t splitmix(std::uint64_t x) {
 constexpr std::size_t kLanes = 64;
 constexpr std::size_t kBatch = 4 * kLanes;
 using LaneWords = std::array<std::uint32_t, kLanes>;
-using LaneFloats = std::array<float, kLanes>;
 
 void philox_lanes(std::array<LaneWords, 4>& words, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < kRounds; ++round) {

@@ -73,7 +73,7 @@ void State::add(std::string name, DType dtype, std::vector<std::int64_t> shape, 
        .dtype = dtype,
        .shape = shape,
        .offset = std::vector<std::int64_t>(shape.size(), 0),
-       .extent = shape,
+       .extent = std::move(shape),
        .bytes = bytes,
        .owner = std::move(owner)});
 }

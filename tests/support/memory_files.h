@@ -41,7 +41,11 @@ class MemoryFiles : public Files {
 
   void fail_at(int operation, int error) { arm(operation, error, false); }
   void die_at(int operation) { arm(operation, EIO, true); }
-  void heal() { arm(0, 0, false); }
+  void heal() {
+    arm(0, 0, false);
+    unreadable_.clear();
+  }
+  void fail_reads_of(const Path& file, int error) { unreadable_[file] = error; }
   int operations() const { return count_; }  // since the last of these calls
 
   void crash(Loss loss) {
@@ -50,7 +54,7 @@ class MemoryFiles : public Files {
   }
 
   std::uint64_t free = std::uint64_t{1} << 40;  // what free_bytes says
-  std::size_t most_per_read = 0;                // the largest single read or write so far
+  std::size_t most_at_once = 0;                 // the largest write so far
 
   // ---- contents
 
@@ -125,7 +129,8 @@ class MemoryFiles : public Files {
   std::unique_ptr<InputFile> open(const Path& file) const override {
     const auto node = look_up(file);
     if (!node || node->folder) throw IoError(ExitCode::no_input, "open", file, node ? EISDIR : ENOENT);
-    return std::make_unique<Input>(file, node);
+    const auto unreadable = unreadable_.find(file);
+    return std::make_unique<Input>(file, node, unreadable == unreadable_.end() ? 0 : unreadable->second);
   }
 
   std::vector<std::string> list(const Path& folder) const override {
@@ -151,7 +156,7 @@ class MemoryFiles : public Files {
     void write(std::span<const std::byte> bytes) override {
       files_.operation("write", path_);
       node_->content.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      files_.most_per_read = std::max(files_.most_per_read, bytes.size());
+      files_.most_at_once = std::max(files_.most_at_once, bytes.size());
     }
     void sync() override {
       files_.operation("sync", path_);
@@ -167,9 +172,11 @@ class MemoryFiles : public Files {
 
   class Input : public InputFile {
    public:
-    Input(Path path, std::shared_ptr<Node> node) : path_(std::move(path)), node_(std::move(node)) {}
+    Input(Path path, std::shared_ptr<Node> node, int error)
+        : path_(std::move(path)), node_(std::move(node)), error_(error) {}
     std::uint64_t size() const override { return node_->content.size(); }
     void read(std::uint64_t offset, std::span<std::byte> into) const override {
+      if (error_ != 0) throw IoError(ExitCode::io, "read", path_, error_);
       if (offset + into.size() > size()) throw IoError(ExitCode::io, "read", path_, 0);
       std::memcpy(into.data(), node_->content.data() + offset, into.size());
     }
@@ -177,6 +184,7 @@ class MemoryFiles : public Files {
    private:
     Path path_;
     std::shared_ptr<Node> node_;
+    int error_;
   };
 
   void arm(int operation, int error, bool for_good) {
@@ -234,6 +242,7 @@ class MemoryFiles : public Files {
   std::shared_ptr<Node> root_ = std::make_shared<Node>();
   int count_ = 0, fail_at_ = 0, error_ = 0;
   bool for_good_ = false;
+  std::map<Path, int> unreadable_;
 };
 
 }  // namespace peerless
