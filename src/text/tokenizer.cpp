@@ -1,0 +1,18 @@
+#include "peerless/text/tokenizer.h"
+
+#include "byte_tokenizer.h"
+#include "peerless/text/sentencepiece.h"
+
+namespace peerless {
+namespace {
+
+std::unique_ptr<Tokenizer> open(const SentencePieceConfig& config) { return open_sentencepiece(config.model); }
+std::unique_ptr<Tokenizer> open(const ByteConfig&) { return std::make_unique<ByteTokenizer>(); }
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
+  return std::visit([](const auto& kind) { return open(kind); }, config);
+}
+
+}  // namespace peerless
