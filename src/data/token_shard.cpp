@@ -1,0 +1,168 @@
+#include "peerless/data/token_shard.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "peerless/base/error.h"
+#include "src/data/token_shard_layout.h"
+
+namespace peerless {
+namespace {
+
+using token_shard::bytes_of;
+using token_shard::Head;
+using token_shard::kEndMagic;
+using token_shard::kMagic;
+using token_shard::kVersion;
+using token_shard::padded;
+using token_shard::Trailer;
+
+template <class T>
+T read_at(std::span<const std::byte> bytes, std::uint64_t offset) {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  return value;
+}
+
+std::span<const std::uint64_t> numbers(std::span<const std::byte> section) {
+  return {reinterpret_cast<const std::uint64_t*>(section.data()), section.size() / sizeof(std::uint64_t)};
+}
+
+std::string quoted(const std::array<char, 8>& magic) {
+  return concat('"', printable(std::string_view(magic.data(), magic.size())), '"');
+}
+
+void check_sum(const std::filesystem::path& path, std::string_view what, std::uint64_t expected, std::uint64_t found) {
+  if (expected == found) return;
+  throw Error(ExitCode::data, path, ": damaged: checksum of the ", what, ": expected ", expected, ", found ", found);
+}
+
+void check_head(const std::filesystem::path& path, const Head& head) {
+  const auto wrong = [&](const auto&... parts) { return Error(ExitCode::data, path, ": damaged head: ", parts...); };
+  if (head.token_width != 2 && head.token_width != 4)
+    throw wrong("token width ", head.token_width, ", expected 2 or 4");
+  const auto limit = head.token_width == 2 ? 65536 : std::numeric_limits<std::int32_t>::max();
+  const auto vocab = static_cast<std::int64_t>(head.vocab_size);
+  if (vocab < 1 || vocab > limit) throw wrong("a vocabulary of ", vocab, " tokens, expected 1 to ", limit);
+  for (const auto id : {head.bos, head.eos}) {
+    if (id < -1 || id >= vocab) throw wrong("bos or eos ", id, " outside the vocabulary of ", vocab, " tokens");
+  }
+}
+
+template <class Unsigned>
+std::int64_t widen(const std::byte* tokens, std::span<std::int64_t> into) {
+  std::int64_t largest = 0;
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    Unsigned token;
+    std::memcpy(&token, tokens + i * sizeof(Unsigned), sizeof(Unsigned));
+    into[i] = token;
+    largest = std::max(largest, into[i]);
+  }
+  return largest;
+}
+
+}  // namespace
+
+TokenShard::TokenShard(const std::filesystem::path& file) : path_(file), file_(file) {
+  const auto bytes = file_.bytes();
+  const auto refuse = [&](const auto&... parts) { return Error(ExitCode::data, path_, ": ", parts...); };
+
+  if (bytes.size() < sizeof(Head) + sizeof(Trailer)) {
+    throw refuse("truncated: ", bytes.size(), " bytes, a token shard has at least ", sizeof(Head) + sizeof(Trailer));
+  }
+  const auto head = read_at<Head>(bytes, 0);
+  const auto trailer = read_at<Trailer>(bytes, bytes.size() - sizeof(Trailer));
+  if (head.magic != kMagic) {
+    throw refuse("not a token shard: expected it to begin with ", quoted(kMagic), ", found ", quoted(head.magic));
+  }
+  if (head.version != kVersion) {
+    throw refuse("expected format version ", kVersion, ", found ", head.version, ": written by another peerless");
+  }
+  if (trailer.magic != kEndMagic) {
+    throw refuse("truncated or unfinished: expected it to end with ", quoted(kEndMagic), ", found ",
+                 quoted(trailer.magic));
+  }
+  check_sum(path_, "trailer", trailer.own_checksum, token_shard::own_checksum(trailer));
+  check_sum(path_, "head", trailer.head_checksum, checksum(bytes_of(head)));
+  check_head(path_, head);
+  if (trailer.num_tokens == 0 || trailer.num_documents == 0) throw refuse("holds no tokens");
+
+  // Counts larger than the file would overflow the sizes below.
+  const bool plausible = std::max(trailer.num_tokens, trailer.num_documents) <= bytes.size();
+  const auto tokens_size = plausible ? padded(trailer.num_tokens * head.token_width) : 0;
+  const auto documents_size = plausible ? padded(trailer.num_documents * 2 * sizeof(std::uint64_t)) : 0;
+  const auto num_blocks = (tokens_size + kBlockBytes - 1) / kBlockBytes;
+  const auto table_size = padded(num_blocks * sizeof(std::uint64_t));
+  const auto expected = sizeof(Head) + tokens_size + documents_size + table_size + sizeof(Trailer);
+  if (!plausible || bytes.size() != expected) {
+    throw refuse("expected ", expected, " bytes for ", trailer.num_tokens, " tokens in ", trailer.num_documents,
+                 " documents, found ", bytes.size());
+  }
+
+  tokens_ = bytes.subspan(sizeof(Head), tokens_size);
+  const auto documents = bytes.subspan(sizeof(Head) + tokens_size, documents_size);
+  const auto table = bytes.subspan(sizeof(Head) + tokens_size + documents_size, table_size);
+  check_sum(path_, "documents", trailer.documents_checksum, checksum(documents));
+  check_sum(path_, "block checksums", trailer.table_checksum, checksum(table));
+  documents_ = numbers(documents).first(2 * trailer.num_documents);
+  checksums_ = numbers(table).first(num_blocks);
+
+  for (std::uint64_t i = 0; i < trailer.num_documents; ++i) {
+    const auto first = documents_[2 * i];
+    const bool follows = i == 0 ? first == 0 : first > documents_[2 * i - 2];
+    if (!follows || first >= trailer.num_tokens) throw refuse("document ", i, " begins at token ", first);
+    raw_bytes_ += documents_[2 * i + 1];
+  }
+  if (raw_bytes_ != trailer.raw_bytes) {
+    throw refuse("expected documents of ", trailer.raw_bytes, " bytes, found ", raw_bytes_);
+  }
+
+  width_ = head.token_width;
+  num_tokens_ = trailer.num_tokens;
+  digest_ = peerless::digest(bytes_of(trailer));
+  const auto token = [](std::int32_t id) { return id < 0 ? std::nullopt : std::optional<TokenId>(id); };
+  tokenizer_ = {{head.tokenizer_high, head.tokenizer_low}, head.vocab_size, token(head.bos), token(head.eos)};
+  verified_ = std::make_unique<std::atomic<bool>[]>(num_blocks);
+}
+
+std::uint64_t TokenShard::documents_before(std::uint64_t token) const {
+  std::uint64_t low = 0, high = documents();
+  while (low < high) {
+    const auto middle = low + (high - low) / 2;
+    first_token(middle) < token ? low = middle + 1 : high = middle;
+  }
+  return low;
+}
+
+void TokenShard::check_blocks(std::uint64_t first_byte, std::uint64_t end_byte) const {
+  for (auto block = first_byte / kBlockBytes; block * kBlockBytes < end_byte; ++block) {
+    if (verified_[block].load(std::memory_order_relaxed)) continue;
+    const auto begin = block * kBlockBytes;
+    const auto bytes = tokens_.subspan(begin, std::min(kBlockBytes, tokens_.size() - begin));
+    check_sum(path_, concat("tokens in block ", block), checksums_[block], checksum(bytes));
+    verified_[block].store(true, std::memory_order_relaxed);
+  }
+}
+
+void TokenShard::copy(std::uint64_t first, std::span<std::int64_t> into) const {
+  PEERLESS_CHECK(first + into.size() <= num_tokens_, "tokens ", first, " + ", into.size(), " of ", num_tokens_);
+  check_blocks(first * width_, (first + into.size()) * width_);
+  const auto* const tokens = tokens_.data() + first * width_;
+  const auto largest = width_ == 2 ? widen<std::uint16_t>(tokens, into) : widen<std::uint32_t>(tokens, into);
+  if (largest < tokenizer_.vocab_size) return;
+  const auto bad = std::find_if(into.begin(), into.end(), [&](auto id) { return id >= tokenizer_.vocab_size; });
+  throw Error(ExitCode::data, path_, ": token ", first + static_cast<std::uint64_t>(bad - into.begin()), " has the id ",
+              *bad, ", outside the vocabulary of ", tokenizer_.vocab_size, " tokens");
+}
+
+void TokenShard::verify() const {
+  std::vector<std::int64_t> buffer(1 << 16);
+  for (std::uint64_t at = 0; at < num_tokens_; at += buffer.size()) {
+    copy(at, std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), num_tokens_ - at)));
+  }
+  check_blocks(0, tokens_.size());
+}
+
+}  // namespace peerless

@@ -1,0 +1,194 @@
+#include "peerless/data/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "peerless/data/token_source.h"
+#include "shards.h"
+#include "tests/support/temporary_folder.h"
+
+namespace peerless {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Prepare : public testing::Test {
+ protected:
+  TemporaryFolder folder;
+  std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(ByteConfig{});
+
+  PrepareOptions options() const {
+    return {
+        .sources = {{(folder / "in").string()}}, .train = folder / "train", .val = folder / "val", .val_fraction = 0.3};
+  }
+  PrepareReport run(const PrepareOptions& options) { return prepare(disk(), *tokenizer, options); }
+
+  void write_documents(int count) {
+    for (int i = 0; i < count; ++i) spill(folder / "in" / concat(100 + i, ".txt"), document(i));
+  }
+  static std::string document(int i) { return concat("document ", i, std::string(static_cast<std::size_t>(i), '.')); }
+
+  std::vector<std::string> texts(const std::string& name) const {
+    const TokenSource source(folder / name);
+    std::vector<std::string> texts;
+    for (std::uint64_t i = 0; i < source.documents(); ++i) {
+      const auto place = source.document(i);
+      std::vector<std::int64_t> tokens(place.tokens);
+      source.copy(place.first_token, tokens);
+      EXPECT_EQ(tokens.front(), 256);
+      EXPECT_EQ(tokens.back(), 257);
+      texts.push_back(tokenizer->decode(std::vector<TokenId>(tokens.begin(), tokens.end())));
+      EXPECT_EQ(place.raw_bytes, texts.back().size());
+    }
+    return texts;
+  }
+};
+
+TEST_F(Prepare, EveryDocumentIsOnOneSideInTheOrderOfTheSources) {
+  write_documents(50);
+  const auto report = run(options());
+  const auto train = texts("train"), val = texts("val");
+  EXPECT_EQ(report.train.documents, static_cast<std::int64_t>(train.size()));
+  EXPECT_EQ(report.val.documents, static_cast<std::int64_t>(val.size()));
+  EXPECT_GT(val.size(), 5u);
+  EXPECT_LT(val.size(), 25u);
+
+  std::vector<std::string> merged;
+  for (std::size_t i = 0, j = 0, k = 0; i < 50; ++i) {
+    const auto expected = document(static_cast<int>(i));
+    if (j < train.size() && train[j] == expected)
+      merged.push_back(train[j++]);
+    else if (k < val.size() && val[k] == expected)
+      merged.push_back(val[k++]);
+  }
+  EXPECT_EQ(merged.size(), 50u);
+}
+
+TEST_F(Prepare, EqualTextsAreNeverOnBothSides) {
+  write_documents(30);
+  std::string lines;
+  for (int i = 0; i < 30; ++i) lines += concat("{\"text\": \"", document(i), "\"}\n");
+  spill(folder / "in" / "again.jsonl", lines);
+  run(options());
+  std::set<std::string> train, both;
+  for (const auto& text : texts("train")) train.insert(text);
+  for (const auto& text : texts("val")) EXPECT_EQ(train.count(text), 0u) << text;
+  EXPECT_EQ(texts("train").size() + texts("val").size(), 60u);
+}
+
+TEST_F(Prepare, TheSplitDependsOnTextAndSeedAlone) {
+  write_documents(40);
+  run(options());
+  const auto before = texts("val");
+  for (const auto* name : {"train", "val"}) std::filesystem::remove_all(folder / name);
+  spill(folder / "in" / "000.txt", "one more");
+  run(options());
+  auto after = texts("val");
+  std::erase(after, "one more");
+  EXPECT_EQ(after, before);
+
+  auto other = options();
+  other.train = folder / "train2", other.val = folder / "val2", other.seed = 2;
+  run(other);
+  EXPECT_NE(texts("val2"), before);
+}
+
+TEST_F(Prepare, TheBytesDoNotDependOnTheNumberOfThreads) {
+  write_documents(200);
+  for (const std::int64_t threads : {1, 4}) {
+    auto with = options();
+    with.train = folder / concat("train", threads), with.val = folder / concat("val", threads);
+    with.threads = threads, with.shard_tokens = 5000;
+    run(with);
+  }
+  for (const auto* name : {"train", "val"}) {
+    for (const auto& file : disk().list(folder / concat(name, 1))) {
+      EXPECT_EQ(slurp(folder / concat(name, 1) / file), slurp(folder / concat(name, 4) / file)) << file;
+    }
+  }
+}
+
+TEST_F(Prepare, ShardsAreCutBetweenDocuments) {
+  write_documents(60);
+  auto small = options();
+  small.val.clear(), small.shard_tokens = 500;
+  const auto report = run(small);
+  const TokenSource source(folder / "train");
+  EXPECT_GT(source.shards().size(), 5u);
+  EXPECT_EQ(report.train.shards, static_cast<std::int64_t>(source.shards().size()));
+  for (const auto& shard : source.shards()) EXPECT_LE(shard->tokens(), 500u);
+  EXPECT_EQ(texts("train").size(), 60u);
+  EXPECT_THAT(disk().list(folder / "train"), testing::Contains("00000.tok"));
+}
+
+TEST_F(Prepare, WhatIsLeftOutIsCountedAndNamed) {
+  write_documents(20);
+  spill(folder / "in" / "empty.txt", "");
+  spill(folder / "in" / "latin1.txt", "caf\xe9");
+  spill(folder / "in" / "lines.jsonl", "{\"text\": \"\"}\n{\"text\": \"\xff\"}\n");
+  const auto report = run(options());
+  EXPECT_EQ(report.empty, 2);
+  EXPECT_EQ(report.invalid, 2);
+  EXPECT_THAT(report.first_invalid, ElementsAre((folder / "in/latin1.txt").string() + ": byte 3",
+                                                (folder / "in/lines.jsonl:2").string() + ": byte 10"));
+  EXPECT_EQ(report.train.documents + report.val.documents, 20);
+}
+
+TEST_F(Prepare, ABrokenLineLeavesNothingBehind) {
+  write_documents(20);
+  spill(folder / "in" / "lines.jsonl", "{\"text\": \"x\"}\n{\n");
+  EXPECT_THAT(complaint(ExitCode::data, [&] { run(options()); }), HasSubstr("lines.jsonl:2: not JSON"));
+  EXPECT_THAT(disk().list(folder.path()), ElementsAre("in"));
+}
+
+TEST_F(Prepare, AnExistingFolderIsNotTouched) {
+  write_documents(20);
+  run(options());
+  EXPECT_EQ(complaint(ExitCode::output, [&] { run(options()); }),
+            (folder / "train").string() + ": already there; remove it, or name another folder");
+}
+
+TEST_F(Prepare, AnUnfinishedAttemptIsReplaced) {
+  write_documents(20);
+  spill(folder / ".train.partial" / "00000.tok", "half a shard");
+  run(options());
+  EXPECT_THAT(disk().list(folder.path()), ElementsAre("in", "train", "val"));
+}
+
+TEST_F(Prepare, NothingToWriteIsAnError) {
+  spill(folder / "in" / "empty.txt", "");
+  EXPECT_EQ(complaint(ExitCode::data, [&] { run(options()); }),
+            "nothing to train on: of the documents, 1 are empty, 0 not UTF-8, 0 for validation");
+  write_documents(3);
+  auto tiny = options();
+  tiny.val_fraction = 1e-9;
+  EXPECT_EQ(complaint(ExitCode::data, [&] { run(tiny); }),
+            "none of 3 documents fell to validation, a fraction of 1e-09; take a larger one");
+}
+
+TEST_F(Prepare, AMissingOrForeignShardIsNoticedLater) {
+  write_documents(60);
+  auto small = options();
+  small.shard_tokens = 500;
+  run(small);
+  const auto train = folder / "train";
+  std::filesystem::rename(train / "00001.tok", folder / "kept");
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenSource source(train); }),
+            (train / "00001.tok").string() + ": absent, but listed in dataset.json beside it");
+  std::filesystem::copy_file(train / "00000.tok", train / "00001.tok");
+  EXPECT_THAT(complaint(ExitCode::data, [&] { TokenSource source(train); }), HasSubstr("00001.tok: expected digest "));
+  std::filesystem::rename(folder / "kept", train / "00001.tok");
+  std::filesystem::copy_file(train / "00000.tok", train / "99999.tok");
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenSource source(train); }),
+            (train / "99999.tok").string() + ": not listed in dataset.json beside it");
+  std::filesystem::remove(train / "99999.tok");
+  spill(train / "dataset.json", "{}");
+  EXPECT_THAT(complaint(ExitCode::data, [&] { TokenSource source(train); }),
+              HasSubstr("dataset.json: not the list of shards that `data prepare` writes"));
+}
+
+}  // namespace
+}  // namespace peerless

@@ -1,0 +1,99 @@
+#include "peerless/data/token_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "shards.h"
+#include "tests/support/temporary_folder.h"
+
+namespace peerless {
+namespace {
+
+using testing::HasSubstr;
+
+class Source : public testing::Test {
+ protected:
+  TemporaryFolder folder;
+};
+
+TEST_F(Source, AFolderIsItsShardsInTheOrderOfTheirNames) {
+  const auto a = counting_documents({4, 6}), b = counting_documents({3}), c = counting_documents({2, 2, 7});
+  write_shard(folder / "00001.tok", b);
+  write_shard(folder / "00000.tok", a);
+  write_shard(folder / "00010.tok", c);
+  spill(folder / "notes.txt", "not a shard");
+  const TokenSource source(folder.path());
+
+  auto expected = concatenated(a);
+  for (const auto& part : {concatenated(b), concatenated(c)}) expected.insert(expected.end(), part.begin(), part.end());
+  std::vector<std::int64_t> tokens(source.tokens());
+  source.copy(0, tokens);
+  EXPECT_EQ(tokens, expected);
+  EXPECT_EQ(source.documents(), 6u);
+  EXPECT_EQ(source.raw_bytes(), 240u);
+  EXPECT_EQ(source.document(2).first_token, 10u);
+  EXPECT_EQ(source.document(2).tokens, 3u);
+  EXPECT_EQ(source.document(5).tokens, 7u);
+  EXPECT_EQ(source.document(5).raw_bytes, 70u);
+}
+
+TEST_F(Source, ReadsAndCountsOverTheBordersOfShards) {
+  const auto documents = counting_documents(random_lengths(40, 9));
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    write_shard(folder / concat(10 + i, ".tok"), {documents[i]});
+  }
+  const TokenSource source(folder.path());
+  const auto all = concatenated(documents);
+  for (std::uint64_t first = 0; first < all.size(); ++first) {
+    for (std::uint64_t count = 0; first + count <= all.size(); count += 1 + count / 3) {
+      std::vector<std::int64_t> tokens(count);
+      source.copy(first, tokens);
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto end = begin + static_cast<std::ptrdiff_t>(count);
+      ASSERT_EQ(tokens, std::vector<std::int64_t>(begin, end)) << first << " " << count;
+      ASSERT_EQ(source.documents_in(first, count), static_cast<std::uint64_t>(std::count(begin, end, kBos)));
+    }
+  }
+}
+
+TEST_F(Source, AFileAloneIsASource) {
+  write_shard(folder / "one.tok", counting_documents({5}));
+  EXPECT_EQ(TokenSource(folder / "one.tok").tokens(), 5u);
+}
+
+TEST_F(Source, ItsDigestIsThatOfContentAndOrderNotOfPlace) {
+  const auto a = counting_documents({4, 6}), b = counting_documents({3});
+  write_shard(folder / "x" / "1.tok", a), write_shard(folder / "x" / "2.tok", b);
+  write_shard(folder / "y" / "3.tok", a), write_shard(folder / "y" / "4.tok", b);
+  write_shard(folder / "z" / "1.tok", b), write_shard(folder / "z" / "2.tok", a);
+  EXPECT_EQ(TokenSource(folder / "x").digest(), TokenSource(folder / "y").digest());
+  EXPECT_NE(TokenSource(folder / "x").digest(), TokenSource(folder / "z").digest());
+}
+
+TEST_F(Source, AnAbsentOrEmptyFolderIsNoInput) {
+  EXPECT_THAT(complaint(ExitCode::no_input, [&] { TokenSource source(folder / "none"); }), HasSubstr("none"));
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenSource source(folder.path()); }),
+            folder.path().string() + ": no token shards (*.tok) in this folder; `peerless data prepare` makes them");
+}
+
+TEST_F(Source, ShardsOfDifferentTokenizersDoNotMix) {
+  write_shard(folder / "a.tok", {{1, 2}});
+  write_shard(folder / "b.tok", {{1, 2}}, tokenizer_of(50));
+  EXPECT_THAT(complaint(ExitCode::data, [&] { TokenSource source(folder.path()); }),
+              HasSubstr("b.tok: made with another tokenizer than " + (folder / "a.tok").string()));
+}
+
+TEST_F(Source, AnotherTokenizerThanTheRunsIsRefused) {
+  write_shard(folder / "a.tok", {{1, 2}});
+  const TokenSource source(folder.path());
+  source.expect(tokenizer_of(100));
+  EXPECT_EQ(
+      complaint(ExitCode::config, [&] { source.expect(tokenizer_of(50)); }),
+      folder.path().string() +
+          ": made with the tokenizer 00000000000000070000000000000008 of 100 tokens, not with this run's "
+          "00000000000000070000000000000009 of 50 tokens; prepare the data with this run's tokenizer, or name the "
+          "one it was prepared with");
+}
+
+}  // namespace
+}  // namespace peerless
