@@ -1,0 +1,62 @@
+// The checkpoints of a run: one folder step-000000000100/ each. Steps are told by the names alone; no file points to
+// the newest, so none can point wrongly.
+//
+//   CheckpointFolder folder(disk(), "runs/a/checkpoints");
+//   if (const auto checkpoint = folder.newest_good()) checkpoint->load(state);
+//   folder.save(state, info);     durable when it returns
+//   folder.prune(3);
+//
+// Errors   those of Save and Checkpoint
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "peerless/base/files.h"
+#include "peerless/base/state.h"
+#include "peerless/checkpoint/checkpoint.h"
+#include "peerless/checkpoint/save.h"
+
+namespace peerless {
+
+class CheckpointFolder {
+ public:
+  CheckpointFolder(Files& files, std::filesystem::path path) : files_(files), path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+
+  // Saves a state that one process holds whole. Durable when it returns; an exception leaves everything as it was.
+  // Saving the same state of a step again is fine; a damaged checkpoint of that step is replaced.
+  void save(const State& state, const CheckpointInfo& info);
+
+  std::vector<std::int64_t> steps() const;  // newest first, damaged ones too; none where there is no folder
+  Checkpoint open(std::int64_t step) const;
+
+  // The newest checkpoint that verifies, with a warning about each newer one that does not. Nothing when there is none
+  // at all; Error(data) when all are damaged.
+  std::optional<Checkpoint> newest_good() const;
+
+  // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify. Each is verified once, when it first
+  // stands between others and removal. An exception has cost no checkpoint that was to be kept.
+  void prune(std::int64_t keep_last);
+
+  // Removes the checkpoints after `step`: a run that goes back to an older one calls this, lest they come back.
+  void remove_after(std::int64_t step);
+
+ private:
+  bool is_good(std::int64_t step);
+  void remove(const std::vector<std::int64_t>& steps);
+
+  Files& files_;
+  std::filesystem::path path_;
+  std::set<std::int64_t> verified_;
+};
+
+// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in
+// it.
+Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path);
+
+}  // namespace peerless

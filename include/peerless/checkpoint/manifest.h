@@ -1,0 +1,66 @@
+// MANIFEST.json: what a checkpoint holds, and the hashes that prove it. Byte layout: docs/formats/checkpoint.md.
+//
+// Errors   Error(data), "PATH: ...": a digest that does not match the text, a format version from the future, a file
+//          name that could leave the folder, slices that do not tile their tensor, anything else out of form.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "peerless/base/hash.h"
+#include "peerless/base/state.h"
+#include "peerless/checkpoint/box.h"
+
+namespace peerless {
+
+// What a run tells about itself when it saves.
+struct CheckpointInfo {
+  std::int64_t step = 0;
+  std::string run;      // the run's id, the same after every resume
+  std::string program;  // version of the program that saved
+  std::string config;   // resolved, as YAML
+  Digest tokenizer;
+  Digest data;
+  bool operator==(const CheckpointInfo&) const = default;
+};
+
+struct StoredFile {
+  std::string name;  // in the checkpoint's folder
+  std::uint64_t bytes = 0;
+  Digest digest;
+  bool operator==(const StoredFile&) const = default;
+};
+
+// A box of a tensor: stored in a file under the tensor's name, with the box's extent as its shape.
+struct StoredSlice {
+  std::size_t file = 0;  // index into Manifest::files
+  Box box;
+  bool operator==(const StoredSlice&) const = default;
+};
+
+struct StoredTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;                      // of the whole
+  std::vector<StoredSlice> slices;  // tile the shape
+  bool operator==(const StoredTensor&) const = default;
+};
+
+struct Manifest {
+  static constexpr const char* kFileName = "MANIFEST.json";
+  static constexpr std::int64_t kVersion = 1;
+  static constexpr std::uint64_t kMaxBytes = 256 << 20;
+
+  CheckpointInfo info;
+  std::vector<StoredFile> files;
+  std::vector<StoredTensor> tensors;
+
+  std::string text() const;
+  static Manifest parse(std::string_view text, const std::filesystem::path& path);
+  bool operator==(const Manifest&) const = default;
+};
+
+}  // namespace peerless

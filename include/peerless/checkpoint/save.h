@@ -1,0 +1,66 @@
+// One save by any number of processes, as a transaction: until commit() returns, nothing that was there has changed,
+// and once it has returned the checkpoint survives a kill or a loss of power.
+//
+//   process 0     Save save(files, folder, info);  save.begin(bytes of all processes)
+//   everybody     const auto part = write_part(files, save.temporary(), state, rank, world)
+//   process 0     save.commit(all parts)
+//
+// Protocol (docs/formats/checkpoint.md)   folder/.tmp-STEP-RUN/ is made; each part written, hashed on its way, synced;
+// MANIFEST.json written, synced; the folder synced, renamed to step-STEP, and its parent synced.
+//
+// Rule     one save at a time in a folder: whoever saves holds the run's lock, so every .tmp-* there is a dead one's.
+// Errors   IoError; Error(io) when the disk has too little room; Error(output) when another checkpoint of that step is
+//          there. After an error the save is abandoned: nothing of it is ever tried again.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "peerless/base/files.h"
+#include "peerless/base/state.h"
+#include "peerless/checkpoint/manifest.h"
+
+namespace peerless {
+
+// What one process wrote: its file, and the slices in it (their `file` is 0).
+struct SavedPart {
+  StoredFile file;
+  std::vector<StoredTensor> tensors;
+};
+
+class Save {
+ public:
+  Save(Files& files, std::filesystem::path folder, CheckpointInfo info);
+
+  const std::filesystem::path& temporary() const { return temporary_; }
+
+  // Clears what dead saves left, sees that the disk has room for `bytes`, makes the temporary folder.
+  void begin(std::uint64_t bytes);
+  // The slices of all parts must tile their tensors.
+  void commit(const std::vector<SavedPart>& parts);
+  // Frees the disk space of a save that failed; errors are ignored.
+  void abandon();
+
+ private:
+  bool clear_the_way(const std::filesystem::path& target, const Manifest& manifest);
+
+  Files& files_;
+  std::filesystem::path folder_;
+  CheckpointInfo info_;
+  std::filesystem::path temporary_;
+};
+
+// Writes part `part` of `parts` into the temporary folder; durable when it returns.
+SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
+
+// "step-000000000100"
+std::string step_name(std::int64_t step);
+
+// Removes .tmp-* and .trash-* in a folder of checkpoints.
+void remove_leftovers(Files& files, const std::filesystem::path& folder);
+
+// Moves a checkpoint out of sight at once, to be removed with the leftovers.
+void trash(Files& files, const std::filesystem::path& checkpoint);
+
+}  // namespace peerless

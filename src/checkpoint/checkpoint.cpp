@@ -1,0 +1,196 @@
+#include "peerless/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "peerless/checkpoint/safetensors.h"
+
+namespace peerless {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kChunk = 4 << 20;
+
+std::string list_text(const Shape& shape) {
+  std::vector<std::string> numbers;
+  for (const auto extent : shape) numbers.push_back(concat(extent));
+  return concat("[", join(numbers, ", "), "]");
+}
+
+template <class... Parts>
+[[noreturn]] void refuse(const fs::path& path, const Parts&... parts) {
+  throw Error(ExitCode::data, printable(path.string()), ": ", parts...);
+}
+
+Manifest read_manifest(const Files& files, const fs::path& folder) {
+  const auto path = folder / Manifest::kFileName;
+  const auto info = files.info(path);
+  if (!info || info->kind != FileInfo::Kind::file) {
+    throw Error(exists(files, folder) ? ExitCode::data : ExitCode::no_input, printable(folder.string()),
+                ": no checkpoint: ", Manifest::kFileName, " is missing");
+  }
+  return Manifest::parse(read_text(files, path, Manifest::kMaxBytes), path);
+}
+
+Digest digest_of(const InputFile& file) {
+  Hasher hasher;
+  std::vector<std::byte> chunk(std::min<std::uint64_t>(kChunk, file.size()));
+  for (std::uint64_t done = 0; done < file.size();) {
+    const auto part = std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), file.size() - done));
+    file.read(done, part);
+    hasher.update(part);
+    done += part.size();
+  }
+  return hasher.digest();
+}
+
+}  // namespace
+
+// What the disk cannot give back is damage. Any other failure to read (no memory, too many open files) says nothing
+// about the checkpoint, and must not make anybody take an older one.
+Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
+  try {
+    return Checkpoint(files, folder);
+  } catch (const IoError& error) {
+    if (error.system_error() != EIO && error.system_error() != 0) throw;
+    throw Error(ExitCode::data, error.what());
+  }
+}
+
+Checkpoint::Checkpoint(const Files& files, const fs::path& folder)
+    : path_(folder), manifest_(read_manifest(files, folder)) {
+  check_listing(files);
+  open_files(files);
+  check_hashes();
+  find_slices();
+}
+
+std::uint64_t Checkpoint::size_bytes() const {
+  std::uint64_t total = 0;
+  for (const auto& file : manifest_.files) total += file.bytes;
+  return total;
+}
+
+void Checkpoint::check_listing(const Files& files) const {
+  std::set<std::string> expected = {Manifest::kFileName};
+  for (const auto& file : manifest_.files) expected.insert(file.name);
+  for (const auto& name : files.list(path_)) {
+    if (expected.erase(name) == 0) refuse(path_ / name, "does not belong to the checkpoint");
+  }
+  if (!expected.empty()) refuse(path_ / *expected.begin(), "missing");
+}
+
+void Checkpoint::open_files(const Files& files) {
+  for (const auto& stored : manifest_.files) {
+    const auto path = path_ / stored.name;
+    const auto info = files.info(path);
+    if (!info || info->kind != FileInfo::Kind::file) refuse(path, "not a regular file");
+    files_.push_back(files.open(path));
+    if (files_.back()->size() != stored.bytes) {
+      refuse(path, "expected ", stored.bytes, " bytes, found ", files_.back()->size());
+    }
+  }
+}
+
+void Checkpoint::check_hashes() const {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto found = digest_of(*files_[i]);
+    const auto& stored = manifest_.files[i];
+    if (found != stored.digest) {
+      refuse(path_ / stored.name, "changed since it was written: expected XXH3 ", stored.digest.hex(), ", found ",
+             found.hex());
+    }
+  }
+}
+
+// Manifest and headers must tell the same tensors.
+void Checkpoint::find_slices() {
+  using safetensors::Tensor;
+  std::vector<std::unordered_map<std::string, Tensor>> stored(files_.size());
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto header = safetensors::read_header(*files_[i], path_ / manifest_.files[i].name);
+    for (auto tensor : header.tensors) {
+      tensor.begin += header.data_begin;
+      stored[i].emplace(tensor.name, std::move(tensor));
+    }
+  }
+  for (const auto& tensor : manifest_.tensors) {
+    auto& offsets = offsets_.emplace_back();
+    for (const auto& slice : tensor.slices) {
+      const auto found = stored[slice.file].find(tensor.name);
+      if (found == stored[slice.file].end() || found->second.dtype != tensor.dtype ||
+          found->second.shape != slice.box.extent) {
+        refuse(path_ / manifest_.files[slice.file].name, "tensor \"", printable(tensor.name), "\" is not what ",
+               Manifest::kFileName, " says");
+      }
+      offsets.push_back(found->second.begin);
+      stored[slice.file].erase(found);
+    }
+  }
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (stored[i].empty()) continue;
+    refuse(path_ / manifest_.files[i].name, "tensor \"", printable(stored[i].begin()->first), "\" is not in ",
+           Manifest::kFileName);
+  }
+}
+
+void Checkpoint::load(const State& state) const {
+  for (const auto& tensor : manifest_.tensors) {
+    if (state.find(tensor.name)) continue;
+    throw Error(ExitCode::config, printable(path_.string()), ": tensor \"", printable(tensor.name),
+                "\" has no place in this run; the checkpoint is of another architecture or optimizer");
+  }
+  load_some(state);
+}
+
+void Checkpoint::load_some(const State& state) const {
+  const auto tensors = matches(state);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& entry = state.entries()[i];
+    read(tensors[i], {entry.offset, entry.extent}, entry.bytes);
+  }
+}
+
+// For each entry of `state`, the number of its tensor in the manifest.
+std::vector<std::size_t> Checkpoint::matches(const State& state) const {
+  std::unordered_map<std::string_view, std::size_t> numbers;
+  for (std::size_t i = 0; i < manifest_.tensors.size(); ++i) numbers.emplace(manifest_.tensors[i].name, i);
+
+  std::vector<std::size_t> result;
+  for (const auto& entry : state.entries()) {
+    const auto found = numbers.find(entry.name);
+    if (found == numbers.end()) {
+      throw Error(ExitCode::config, printable(path_.string()), ": holds no tensor \"", printable(entry.name),
+                  "\"; the checkpoint is of another architecture or optimizer");
+    }
+    const auto& tensor = manifest_.tensors[found->second];
+    if (tensor.dtype != entry.dtype || tensor.shape != entry.shape) {
+      throw Error(ExitCode::config, printable(path_.string()), ": tensor \"", printable(entry.name), "\": expected ",
+                  name_of(entry.dtype), " ", list_text(entry.shape), ", found ", name_of(tensor.dtype), " ",
+                  list_text(tensor.shape));
+    }
+    result.push_back(found->second);
+  }
+  return result;
+}
+
+void Checkpoint::read(std::size_t tensor, const Box& box, std::span<std::byte> into) const {
+  const auto& [name, dtype, shape, slices] = manifest_.tensors.at(tensor);
+  const auto width = size_of(dtype);
+  PEERLESS_CHECK(into.size() == static_cast<std::size_t>(volume(box.extent)) * width, name, ": ", into.size(),
+                 " bytes");
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const auto& file = *files_[slices[i].file];
+    const std::uint64_t begin = offsets_[tensor][i];
+    for_each_shared_run(slices[i].box, box, [&](std::int64_t in_slice, std::int64_t in_box, std::int64_t length) {
+      file.read(begin + static_cast<std::uint64_t>(in_slice) * width,
+                into.subspan(static_cast<std::size_t>(in_box) * width, static_cast<std::size_t>(length) * width));
+    });
+  }
+}
+
+}  // namespace peerless

@@ -1,0 +1,123 @@
+#include "peerless/checkpoint/checkpoint_folder.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "peerless/base/log.h"
+
+namespace peerless {
+namespace {
+
+// The step that a folder's name tells: step-000000000100 -> 100.
+std::optional<std::int64_t> parse_step(std::string_view name) {
+  constexpr std::string_view kPrefix = "step-";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const auto digits = name.substr(kPrefix.size());
+  std::int64_t step = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (error != std::errc() || step < 0 || step_name(step) != name) return std::nullopt;
+  return step;
+}
+
+}  // namespace
+
+void CheckpointFolder::save(const State& state, const CheckpointInfo& info) {
+  Save save(files_, path_, info);
+  try {
+    save.begin(state.size_bytes());
+    save.commit({write_part(files_, save.temporary(), state, 0, 1)});
+  } catch (...) {
+    save.abandon();
+    throw;
+  }
+}
+
+std::vector<std::int64_t> CheckpointFolder::steps() const {
+  std::vector<std::int64_t> steps;
+  if (!exists(files_, path_)) return steps;
+  for (const auto& name : files_.list(path_)) {
+    if (const auto step = parse_step(name)) steps.push_back(*step);
+  }
+  std::sort(steps.rbegin(), steps.rend());
+  return steps;
+}
+
+Checkpoint CheckpointFolder::open(std::int64_t step) const {
+  auto checkpoint = Checkpoint::open(files_, path_ / step_name(step));
+  if (checkpoint.info().step != step) {
+    throw Error(ExitCode::data, printable(checkpoint.path().string()), ": holds step ", checkpoint.info().step,
+                ", not the step of its name");
+  }
+  return checkpoint;
+}
+
+std::optional<Checkpoint> CheckpointFolder::newest_good() const {
+  const auto candidates = steps();
+  for (const auto step : candidates) {
+    try {
+      return open(step);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::io) throw;
+      log::warning(error.what(), "; trying an older checkpoint");
+    }
+  }
+  if (candidates.empty()) return std::nullopt;
+  throw Error(ExitCode::data, printable(path_.string()), ": none of the ", candidates.size(),
+              " checkpoints is intact; move them away to begin anew");
+}
+
+void CheckpointFolder::prune(std::int64_t keep_last) {
+  PEERLESS_CHECK(keep_last >= 2, "keep_last = ", keep_last);
+  const auto all = steps();
+  std::vector<std::int64_t> surplus;
+  std::int64_t kept = 0;
+  for (std::size_t i = 0; i < all.size() && all.size() > static_cast<std::size_t>(keep_last); ++i) {
+    if (kept == keep_last) {
+      surplus.push_back(all[i]);
+    } else if (is_good(all[i])) {
+      ++kept;
+    }
+  }
+  remove(surplus);
+}
+
+void CheckpointFolder::remove_after(std::int64_t step) {
+  auto later = steps();
+  later.erase(std::remove_if(later.begin(), later.end(), [&](auto other) { return other <= step; }), later.end());
+  remove(later);
+}
+
+bool CheckpointFolder::is_good(std::int64_t step) {
+  if (verified_.contains(step)) return true;
+  try {
+    open(step);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::io) throw;
+    log::warning(error.what(), "; it does not count as kept");
+    return false;
+  }
+  verified_.insert(step);
+  return true;
+}
+
+// Out of sight first, so that a crash between the files of one leaves no half checkpoint.
+void CheckpointFolder::remove(const std::vector<std::int64_t>& steps) {
+  if (steps.empty()) return;
+  for (const auto step : steps) {
+    verified_.erase(step);
+    trash(files_, path_ / step_name(step));
+  }
+  files_.sync_folder(path_);
+  remove_leftovers(files_, path_);
+}
+
+Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path) {
+  if (exists(files, path / Manifest::kFileName)) return Checkpoint::open(files, path);
+  const auto inside = exists(files, path / "checkpoints") ? path / "checkpoints" : path;
+  if (auto newest = CheckpointFolder(files, inside).newest_good()) return std::move(*newest);
+  throw Error(ExitCode::no_input, printable(path.string()),
+              ": no checkpoint here; name a run's folder, its checkpoints/, or one step-* folder in it");
+}
+
+}  // namespace peerless

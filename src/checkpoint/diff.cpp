@@ -1,0 +1,200 @@
+#include "peerless/checkpoint/diff.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "peerless/config/yaml.h"
+
+namespace peerless {
+namespace {
+
+constexpr std::int64_t kChunk = 4 << 20;
+
+float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+float from_f16(std::uint16_t bits) {
+  const int exponent = (bits >> 10) & 31;
+  const float fraction = static_cast<float>(bits & 1023);
+  const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
+  if (exponent == 0) return sign * std::ldexp(fraction, -24);
+  if (exponent == 31) {
+    return fraction == 0 ? sign * std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+  }
+  return sign * std::ldexp(fraction + 1024, exponent - 25);
+}
+
+template <class T>
+T load_as(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
+}
+
+double value_of(DType dtype, const std::byte* at) {
+  switch (dtype) {
+    case DType::f64:
+      return load_as<double>(at);
+    case DType::f32:
+      return load_as<float>(at);
+    case DType::f16:
+      return from_f16(load_as<std::uint16_t>(at));
+    case DType::bf16:
+      return from_bf16(load_as<std::uint16_t>(at));
+    case DType::i64:
+      return static_cast<double>(load_as<std::int64_t>(at));
+    case DType::i32:
+      return load_as<std::int32_t>(at);
+    case DType::i16:
+      return load_as<std::int16_t>(at);
+    case DType::i8:
+      return load_as<std::int8_t>(at);
+    case DType::u8:
+    case DType::boolean:
+      return load_as<std::uint8_t>(at);
+  }
+  PEERLESS_CHECK(false, "no such dtype");
+  return 0;
+}
+
+std::string text_of(DType dtype, const std::byte* at) {
+  return dtype == DType::i64 ? concat(load_as<std::int64_t>(at)) : concat(value_of(dtype, at));
+}
+
+std::string kind(const StoredTensor& tensor) {
+  std::vector<std::string> extents;
+  for (const auto extent : tensor.shape) extents.push_back(concat(extent));
+  return concat(name_of(tensor.dtype), " [", join(extents, ", "), "]");
+}
+
+// How far two tensors of one kind are apart.
+class Distance {
+ public:
+  explicit Distance(DType dtype) : dtype_(dtype), width_(size_of(dtype)) {}
+
+  void add(std::span<const std::byte> a, std::span<const std::byte> b) {
+    if (std::memcmp(a.data(), b.data(), a.size()) == 0) return;
+    for (std::size_t at = 0; at < a.size(); at += width_) {
+      if (std::memcmp(&a[at], &b[at], width_) == 0) continue;
+      ++count_;
+      const double gap = std::abs(value_of(dtype_, &a[at]) - value_of(dtype_, &b[at]));
+      if (std::isnan(gap)) {
+        not_a_number_ = true;
+      } else {
+        largest_ = std::max(largest_, gap);
+      }
+    }
+  }
+
+  bool zero() const { return count_ == 0; }
+
+  std::string text(std::int64_t elements) const {
+    return concat(count_, " of ", elements, " elements differ, by at most ", largest_,
+                  not_a_number_ ? ", and by NaN" : "");
+  }
+
+ private:
+  DType dtype_;
+  std::size_t width_;
+  std::int64_t count_ = 0;
+  double largest_ = 0;
+  bool not_a_number_ = false;
+};
+
+// Nothing where both hold the same bits.
+std::string compare_tensor(const Checkpoint& a, std::size_t in_a, const Checkpoint& b, std::size_t in_b) {
+  const auto& tensor = a.manifest().tensors[in_a];
+  const auto& other = b.manifest().tensors[in_b];
+  if (tensor.dtype != other.dtype || tensor.shape != other.shape) return concat(kind(tensor), " and ", kind(other));
+
+  Distance distance(tensor.dtype);
+  const auto width = static_cast<std::int64_t>(size_of(tensor.dtype));
+  std::vector<std::byte> bytes_a, bytes_b;
+  for_each_piece(tensor.shape, kChunk / width, [&](const Box& box) {
+    bytes_a.resize(static_cast<std::size_t>(volume(box.extent) * width));
+    bytes_b.resize(bytes_a.size());
+    a.read(in_a, box, bytes_a);
+    b.read(in_b, box, bytes_b);
+    distance.add(bytes_a, bytes_b);
+  });
+  if (distance.zero()) return "";
+  if (tensor.shape.empty())
+    return concat(text_of(tensor.dtype, bytes_a.data()), " and ", text_of(tensor.dtype, bytes_b.data()));
+  return distance.text(volume(tensor.shape));
+}
+
+void compare_tensors(const Checkpoint& a, const Checkpoint& b, std::vector<std::string>& differences) {
+  std::map<std::string_view, std::size_t> only_in_b;
+  for (std::size_t i = 0; i < b.manifest().tensors.size(); ++i) only_in_b.emplace(b.manifest().tensors[i].name, i);
+  for (std::size_t i = 0; i < a.manifest().tensors.size(); ++i) {
+    const auto& name = a.manifest().tensors[i].name;
+    const auto found = only_in_b.find(name);
+    const auto difference = found == only_in_b.end() ? "only in the first" : compare_tensor(a, i, b, found->second);
+    if (!difference.empty()) differences.push_back(concat("tensor ", printable(name), ": ", difference));
+    if (found != only_in_b.end()) only_in_b.erase(found);
+  }
+  for (const auto& [name, number] : only_in_b) {
+    differences.push_back(concat("tensor ", printable(name), ": only in the second"));
+  }
+}
+
+using Settings = std::map<std::string, std::string>;
+
+// "train.max_steps" -> "40", for every scalar; list elements are "data.train.0.path".
+void flatten(const config::Node& node, const std::string& path, Settings& settings) {
+  using Form = config::Node::Form;
+  if (node.form == Form::scalar) settings.emplace(path, node.text);
+  for (std::size_t i = 0; i < node.children.size(); ++i) {
+    const auto& child = node.children[i];
+    flatten(child, config::child_path(path, node.form == Form::list ? concat(i) : child.key), settings);
+  }
+}
+
+Settings settings_of(const Checkpoint& checkpoint) {
+  Settings settings;
+  flatten(config::parse_yaml(checkpoint.info().config, checkpoint.path().string()).root, "", settings);
+  return settings;
+}
+
+bool is_in(std::string_view path, const std::vector<std::string>& sections) {
+  return std::any_of(sections.begin(), sections.end(), [&](std::string_view section) {
+    return path.starts_with(section) && (path.size() == section.size() || path[section.size()] == '.');
+  });
+}
+
+void compare_configs(const Checkpoint& a, const Checkpoint& b, const std::vector<std::string>& ignored_keys,
+                     std::vector<std::string>& differences) {
+  const auto first = settings_of(a), second = settings_of(b);
+  std::set<std::string> paths;
+  for (const auto& [path, value] : first) paths.insert(path);
+  for (const auto& [path, value] : second) paths.insert(path);
+  const auto value = [](const Settings& settings, const std::string& path) {
+    const auto found = settings.find(path);
+    return found == settings.end() ? "not set" : printable(found->second);
+  };
+  for (const auto& path : paths) {
+    if (is_in(path, ignored_keys) || value(first, path) == value(second, path)) continue;
+    differences.push_back(concat("config.", path, ": ", value(first, path), " and ", value(second, path)));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> diff(const Checkpoint& a, const Checkpoint& b, const std::vector<std::string>& ignored_keys) {
+  std::vector<std::string> differences;
+  if (a.info().step != b.info().step) differences.push_back(concat("step: ", a.info().step, " and ", b.info().step));
+  compare_tensors(a, b, differences);
+  const auto compare_digests = [&](std::string_view what, const Digest& first, const Digest& second) {
+    if (first != second) differences.push_back(concat(what, ": ", first.hex(), " and ", second.hex()));
+  };
+  compare_digests("tokenizer", a.info().tokenizer, b.info().tokenizer);
+  compare_digests("data", a.info().data, b.info().data);
+  compare_configs(a, b, ignored_keys, differences);
+  return differences;
+}
+
+}  // namespace peerless

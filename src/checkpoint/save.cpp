@@ -1,0 +1,176 @@
+#include "peerless/checkpoint/save.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "peerless/checkpoint/checkpoint.h"
+#include "peerless/checkpoint/safetensors.h"
+
+namespace peerless {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kChunk = 4 << 20;
+constexpr int kStepDigits = 12;
+constexpr const char* kTemporary = ".tmp-";
+constexpr const char* kTrash = ".trash-";
+
+std::string padded(std::int64_t number, std::size_t digits) {
+  const auto text = concat(number);
+  return std::string(digits - std::min(digits, text.size()), '0') + text;
+}
+
+// A file whose content is hashed on its way to the disk, so that it need not be read again.
+class HashedOutput {
+ public:
+  HashedOutput(Files& files, const fs::path& path, std::uint64_t bytes) : file_(files.create(path)), bytes_(bytes) {
+    file_->reserve(bytes);
+  }
+
+  // In chunks small enough to be in the cache still when they are hashed.
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto chunk = bytes.first(std::min(kChunk, bytes.size()));
+      file_->write(chunk);
+      hasher_.update(chunk);
+      bytes = bytes.subspan(chunk.size());
+    }
+  }
+
+  StoredFile finish(std::string name) {
+    file_->sync();
+    file_->close();
+    return {std::move(name), bytes_, hasher_.digest()};
+  }
+
+ private:
+  std::unique_ptr<OutputFile> file_;
+  std::uint64_t bytes_;
+  Hasher hasher_;
+};
+
+Manifest assemble(const CheckpointInfo& info, const std::vector<SavedPart>& parts) {
+  Manifest manifest{info, {}, {}};
+  std::unordered_map<std::string, std::size_t> numbers;
+  for (const auto& part : parts) {
+    for (const auto& tensor : part.tensors) {
+      const auto [at, is_new] = numbers.emplace(tensor.name, manifest.tensors.size());
+      if (is_new) manifest.tensors.push_back({tensor.name, tensor.dtype, tensor.shape, {}});
+      auto& whole = manifest.tensors[at->second];
+      PEERLESS_CHECK(whole.dtype == tensor.dtype && whole.shape == tensor.shape, tensor.name, " differs between parts");
+      whole.slices.push_back({manifest.files.size(), tensor.slices.front().box});
+    }
+    manifest.files.push_back(part.file);
+  }
+  for (const auto& tensor : manifest.tensors) {
+    std::vector<Box> boxes;
+    for (const auto& slice : tensor.slices) boxes.push_back(slice.box);
+    PEERLESS_CHECK(tile(tensor.shape, boxes), tensor.name, ": the slices saved do not tile the tensor");
+  }
+  return manifest;
+}
+
+}  // namespace
+
+std::string step_name(std::int64_t step) {
+  PEERLESS_CHECK(step >= 0 && step < 1'000'000'000'000, "step ", step);
+  return concat("step-", padded(step, kStepDigits));
+}
+
+void remove_leftovers(Files& files, const fs::path& folder) {
+  for (const auto& name : files.list(folder)) {
+    if (name.starts_with(kTemporary) || name.starts_with(kTrash)) remove_tree(files, folder / name);
+  }
+}
+
+void trash(Files& files, const fs::path& checkpoint) {
+  const auto target = checkpoint.parent_path() / concat(kTrash, checkpoint.filename());
+  remove_tree(files, target);
+  files.rename(checkpoint, target);
+}
+
+SavedPart write_part(Files& files, const fs::path& temporary, const State& state, int part, int parts) {
+  std::vector<safetensors::Tensor> layout;
+  SavedPart saved;
+  for (const auto& entry : state.entries()) {
+    layout.push_back({entry.name, entry.dtype, entry.extent});
+    saved.tensors.push_back({entry.name, entry.dtype, entry.shape, {{0, {entry.offset, entry.extent}}}});
+  }
+  const auto header = safetensors::lay_out(std::move(layout), {{"format", "peerless"}});
+  auto name = concat("state-", padded(part, 5), "-of-", padded(parts, 5), ".safetensors");
+  HashedOutput output(files, temporary / name, header.file_size());
+  const auto head = safetensors::encode(header);
+  output.write(std::as_bytes(std::span(head)));
+  for (const auto& entry : state.entries()) output.write(entry.bytes);
+  saved.file = output.finish(std::move(name));
+  return saved;
+}
+
+Save::Save(Files& files, fs::path folder, CheckpointInfo info)
+    : files_(files),
+      folder_(std::move(folder)),
+      info_(std::move(info)),
+      temporary_(folder_ / concat(kTemporary, padded(info_.step, kStepDigits), "-", info_.run)) {
+  PEERLESS_CHECK(temporary_.parent_path() == folder_, "a run's id must fit into a file name: ", info_.run);
+}
+
+void Save::begin(std::uint64_t bytes) {
+  make_folders(files_, folder_);
+  remove_leftovers(files_, folder_);
+  const auto free = files_.free_bytes(folder_);
+  const auto needed = static_cast<double>(bytes) * 1.1;
+  if (static_cast<double>(free) < needed) {
+    throw Error(ExitCode::io, printable(folder_.string()), ": the checkpoint of step ", info_.step, " needs ",
+                human_bytes(needed), " of disk space, ", human_bytes(static_cast<double>(free)),
+                " are free; the checkpoints before it are untouched");
+  }
+  files_.make_folder(temporary_);
+}
+
+void Save::commit(const std::vector<SavedPart>& parts) {
+  const auto manifest = assemble(info_, parts);
+  const auto output = files_.create(temporary_ / Manifest::kFileName);
+  output->write(manifest.text());
+  output->sync();
+  output->close();
+  files_.sync_folder(temporary_);
+  const auto target = folder_ / step_name(info_.step);
+  if (clear_the_way(target, manifest)) files_.rename(temporary_, target);
+  files_.sync_folder(folder_);
+}
+
+// Whether the target is free now; false when it holds just what was to be saved.
+bool Save::clear_the_way(const fs::path& target, const Manifest& manifest) {
+  if (!exists(files_, target)) return true;
+  bool intact = false, same = false;
+  try {
+    const auto there = Checkpoint::open(files_, target);
+    intact = true;
+    same = there.manifest().files == manifest.files;
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::io) throw;
+  }
+  if (!intact) {
+    trash(files_, target);
+    return true;
+  }
+  if (!same) {
+    throw Error(ExitCode::output, printable(target.string()),
+                ": another intact checkpoint of this step is here already; remove it to save this one");
+  }
+  remove_tree(files_, temporary_);
+  return false;
+}
+
+void Save::abandon() {
+  try {
+    remove_tree(files_, temporary_);
+  } catch (const Error&) {
+    // The next save clears it away.
+  }
+}
+
+}  // namespace peerless

@@ -1,0 +1,244 @@
+#include "peerless/checkpoint/save.h"
+
+#include <gtest/gtest.h>
+
+#include "peerless/base/random.h"
+#include "peerless/checkpoint/checkpoint_folder.h"
+#include "tests/checkpoint/small_state.h"
+#include "tests/support/complaint.h"
+#include "tests/support/memory_files.h"
+
+namespace peerless {
+namespace {
+
+using test::complaint;
+using test::Complaint;
+using test::SmallRun;
+
+const std::filesystem::path kFolder = "/runs/checkpoints";
+
+class SaveTest : public testing::Test {
+ protected:
+  void save(MemoryFiles& files, std::int64_t step) {
+    SmallRun run(step);
+    CheckpointFolder(files, kFolder).save(run.state(), run.info());
+  }
+
+  // The step that a later process finds, its content checked.
+  std::int64_t newest(MemoryFiles& files) {
+    const auto checkpoint = CheckpointFolder(files, kFolder).newest_good();
+    if (!checkpoint) return -1;
+    SmallRun run;
+    checkpoint->load(run.state());
+    EXPECT_EQ(run, SmallRun(run.step));
+    return run.step;
+  }
+
+  // Whether `action` came to its end.
+  template <class Action>
+  bool completes(const Action& action) {
+    try {
+      action();
+      return true;
+    } catch (const IoError&) {
+      return false;
+    }
+  }
+
+  const std::vector<Loss> losses = {Loss::nothing, Loss::unsynced_data, Loss::unsynced_names, Loss::unsynced};
+};
+
+TEST_F(SaveTest, KilledOrWithoutPowerAtAnyOperationLeavesTheOldOneOrTheNew) {
+  int last = 0;
+  for (const Loss loss : losses) {
+    for (int operation = 1;; ++operation) {
+      MemoryFiles files;
+      save(files, 1);
+      files.die_at(operation);
+      const bool durable = completes([&] { save(files, 2); });
+      files.crash(loss);
+      const auto found = newest(files);
+      ASSERT_TRUE(found == 2 || (found == 1 && !durable)) << "operation " << operation << ": found " << found;
+      save(files, 3);  // whatever lies about, the next save succeeds and clears it away
+      ASSERT_EQ(newest(files), 3);
+      for (const auto& name : files.list(kFolder)) ASSERT_TRUE(name.starts_with("step-")) << name;
+      if (durable) {
+        last = operation;
+        break;
+      }
+    }
+  }
+  EXPECT_GT(last, 15);  // operations were indeed counted
+}
+
+TEST_F(SaveTest, TheFirstOneEverIsWholeOrAbsent) {
+  for (const Loss loss : losses) {
+    for (int operation = 1;; ++operation) {
+      MemoryFiles files;
+      files.die_at(operation);
+      const bool durable = completes([&] { save(files, 1); });
+      files.crash(loss);
+      const auto found = newest(files);
+      ASSERT_TRUE(found == 1 || (found == -1 && !durable)) << "operation " << operation;
+      if (durable) break;
+    }
+  }
+}
+
+TEST_F(SaveTest, AFullDiskAtAnyOperationLeavesEverythingAsItWas) {
+  for (int operation = 1;; ++operation) {
+    MemoryFiles files;
+    save(files, 1);
+    const auto before = files.tree(kFolder);
+    files.fail_at(operation, ENOSPC);
+    const auto failure = complaint([&] { save(files, 2); });
+    if (failure.code == ExitCode::ok) break;
+    EXPECT_EQ(failure.code, ExitCode::io);
+    EXPECT_TRUE(failure.text.ends_with("No space left on device")) << failure.text;
+    const bool saved = newest(files) == 2;  // only the last sync was missing
+    ASSERT_TRUE(saved || files.tree(kFolder) == before) << "operation " << operation;
+    files.heal();
+    save(files, 2);
+    ASSERT_EQ(newest(files), 2);
+  }
+}
+
+TEST_F(SaveTest, RetentionKilledAtAnyOperationKeepsWhatIsToBeKept) {
+  for (const Loss loss : losses) {
+    for (int operation = 1;; ++operation) {
+      MemoryFiles files;
+      for (const std::int64_t step : {1, 2, 3, 4}) save(files, step);
+      files.die_at(operation);
+      const bool done = completes([&] { CheckpointFolder(files, kFolder).prune(2); });
+      files.crash(loss);
+      CheckpointFolder folder(files, kFolder);
+      ASSERT_NO_THROW(folder.open(4));
+      ASSERT_NO_THROW(folder.open(3));
+      folder.prune(2);
+      ASSERT_EQ(folder.steps(), (std::vector<std::int64_t>{4, 3}));
+      if (done) break;
+    }
+  }
+}
+
+TEST_F(SaveTest, TooLittleRoomIsSaidBeforeAnythingIsWritten) {
+  MemoryFiles files;
+  save(files, 1);
+  const auto before = files.tree(kFolder);
+  files.free = 80;
+  EXPECT_EQ(complaint([&] { save(files, 2); }),
+            (Complaint{ExitCode::io,
+                       "/runs/checkpoints: the checkpoint of step 2 needs 82 B of disk space, 80 B are free; "
+                       "the checkpoints before it are untouched"}));
+  EXPECT_EQ(files.tree(kFolder), before);
+}
+
+TEST_F(SaveTest, TheSameStateTwiceIsFine) {
+  MemoryFiles files;
+  save(files, 1);
+  const auto before = files.tree(kFolder);
+  save(files, 1);
+  EXPECT_EQ(files.tree(kFolder), before);
+}
+
+TEST_F(SaveTest, ADamagedCheckpointOfTheStepIsReplacedAnIntactOneIsNot) {
+  MemoryFiles files;
+  save(files, 1);
+  SmallRun other(1);
+  other.weight[3] = 7;
+  const auto save_other = [&] { CheckpointFolder(files, kFolder).save(other.state(), other.info()); };
+  EXPECT_EQ(complaint(save_other),
+            (Complaint{ExitCode::output,
+                       "/runs/checkpoints/step-000000000001: another intact checkpoint of this step is here "
+                       "already; remove it to save this one"}));
+  EXPECT_EQ(newest(files), 1);
+
+  files.content(kFolder / "step-000000000001/state-00000-of-00001.safetensors").pop_back();
+  save_other();
+  SmallRun loaded;
+  CheckpointFolder(files, kFolder).open(1).load(loaded.state());
+  EXPECT_EQ(loaded, other);
+}
+
+TEST_F(SaveTest, LargeTensorsGoInPieces) {
+  MemoryFiles files;
+  std::vector<float> table(3'000'000);
+  State state;
+  state.add("table", DType::f32, {3'000'000}, std::as_writable_bytes(std::span(table)));
+  CheckpointFolder(files, kFolder).save(state, SmallRun(1).info());
+  EXPECT_EQ(files.most_at_once, std::size_t{4} << 20);
+}
+
+TEST_F(SaveTest, ARunIdThatIsNoFileNameIsABrokenInvariant) {
+  MemoryFiles files;
+  auto info = SmallRun(1).info();
+  info.run = "../elsewhere";
+  EXPECT_THROW(Save(files, kFolder, info), BrokenInvariant);
+}
+
+// ---- several processes
+
+// A [rows, columns] table of which a process holds a box; element (r, c) is 100 r + c.
+struct Holding {
+  Box box;
+  std::vector<float> values;
+
+  Holding(Box held, bool filled) : box(std::move(held)), values(static_cast<std::size_t>(volume(box.extent)), -1) {
+    std::size_t i = 0;
+    for (auto r = box.offset[0]; filled && r < box.offset[0] + box.extent[0]; ++r) {
+      for (auto c = box.offset[1]; c < box.offset[1] + box.extent[1]; ++c)
+        values[i++] = static_cast<float>(100 * r + c);
+    }
+  }
+
+  State state() {
+    State state;
+    state.add(
+        {"table", DType::f32, {6, 4}, box.offset, box.extent, std::as_writable_bytes(std::span(values)), nullptr});
+    return state;
+  }
+};
+
+const std::vector<std::vector<Box>> kLayouts = {
+    {{{0, 0}, {6, 4}}},
+    {{{0, 0}, {3, 4}}, {{3, 0}, {3, 4}}},
+    {{{0, 0}, {6, 1}}, {{0, 1}, {6, 3}}},
+    {{{0, 0}, {2, 4}}, {{2, 0}, {4, 2}}, {{2, 2}, {4, 2}}, {{6, 0}, {0, 4}}},
+};
+
+void save_as(MemoryFiles& files, const std::vector<Box>& layout) {
+  Save save(files, kFolder, SmallRun(1).info());
+  save.begin(0);
+  std::vector<SavedPart> parts;
+  for (std::size_t i = 0; i < layout.size(); ++i) {
+    Holding holding(layout[i], true);
+    parts.push_back(
+        write_part(files, save.temporary(), holding.state(), static_cast<int>(i), static_cast<int>(layout.size())));
+  }
+  save.commit(parts);
+}
+
+TEST_F(SaveTest, AnyCutIntoProcessesIsReadByAnyOther) {
+  for (const auto& saved : kLayouts) {
+    MemoryFiles files;
+    save_as(files, saved);
+    const auto checkpoint = CheckpointFolder(files, kFolder).open(1);
+    EXPECT_EQ(checkpoint.manifest().files.size(), saved.size());
+    for (const auto& wanted : kLayouts) {
+      for (const auto& box : wanted) {
+        Holding holding(box, false);
+        checkpoint.load(holding.state());
+        EXPECT_EQ(holding.values, Holding(box, true).values);
+      }
+    }
+  }
+}
+
+TEST_F(SaveTest, SlicesThatLeaveAHoleAreABrokenInvariant) {
+  MemoryFiles files;
+  EXPECT_THROW(save_as(files, {{{0, 0}, {3, 4}}}), BrokenInvariant);
+  EXPECT_THROW(save_as(files, {{{0, 0}, {4, 4}}, {{3, 0}, {3, 4}}}), BrokenInvariant);
+}
+
+}  // namespace
+}  // namespace peerless
