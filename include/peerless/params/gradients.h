@@ -1,0 +1,30 @@
+// Where the gradients of a step are: those of dense parameters in one flat buffer, in parameter order; those of tables in
+// their RowGrads.
+//
+// Every dense parameter's .grad is a view of the buffer, into which backward adds, so that norms, reductions and the
+// guard are one pass over contiguous memory in an order that never changes. Tensors start at 64-byte boundaries; the gaps
+// stay zero.
+#pragma once
+
+#include <vector>
+
+#include "peerless/params/parameter_set.h"
+
+namespace peerless {
+
+class Gradients {
+ public:
+  // Takes over the .grad of all dense parameters, which must have one dtype and device.
+  explicit Gradients(const ParameterSet& parameters);
+
+  void clear();  // ready for the next step
+
+  const at::Tensor& dense() const { return dense_; }  // flat
+  const std::vector<std::shared_ptr<RowGrad>>& tables() const { return tables_; }
+
+ private:
+  at::Tensor dense_;
+  std::vector<std::shared_ptr<RowGrad>> tables_;
+};
+
+}  // namespace peerless

@@ -1,0 +1,36 @@
+// All parameters and buffers of a model, in the fixed order of its modules: the one thing that optim, dist, train and
+// checkpointing see of it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "peerless/params/module.h"
+#include "peerless/params/tensor_state.h"
+
+namespace peerless {
+
+class ParameterSet {
+ public:
+  // Every parameter and buffer of `root` and its children, each once, with its full name.
+  explicit ParameterSet(const torch::nn::Module& root);
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<Buffer>& buffers() const { return buffers_; }
+  const Parameter& at(std::string_view name) const;
+  std::int64_t num_elements() const;
+
+  // Fills every parameter from (seed, its name); element i is the same on any device, in any shard. Buffers keep
+  // what their module gave them.
+  void initialize(std::uint64_t seed);
+
+  // All parameters and buffers, named "model.<name>".
+  NamedTensors named_tensors() const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::vector<Buffer> buffers_;
+};
+
+}  // namespace peerless

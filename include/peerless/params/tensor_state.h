@@ -1,0 +1,27 @@
+// Tensors as a `State` and back: the one bridge between LibTorch and the checkpoint room.
+//
+// What lives in host memory is viewed, not copied. What lives on a device gets a host copy, which `restore` copies back
+// after a load.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "peerless/base/state.h"
+
+namespace peerless {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// Entries of the tensors, in order. The tensors must be contiguous, and live as long as the state is used.
+State to_state(const NamedTensors& tensors);
+
+// Makes `tensors` hold what a load wrote into the `state` that to_state made of them.
+void restore(const State& state, const NamedTensors& tensors);
+
+DType dtype_of(const at::Tensor& tensor);
+
+}  // namespace peerless

@@ -1,0 +1,99 @@
+#include "peerless/params/parameter_set.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <algorithm>
+
+#include "peerless/base/random.h"
+
+namespace peerless {
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 16;  // numbers drawn at a time; no effect on their values
+
+// Scales each column group of the rows-by-columns matrix that `values`, starting at element `first`, is a stretch of.
+void scale_columns(std::span<float> values, std::int64_t first, std::int64_t columns, const std::vector<double>& scales) {
+  const auto groups = static_cast<std::int64_t>(scales.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::int64_t column = (first + static_cast<std::int64_t>(i)) % columns;
+    values[i] *= static_cast<float>(scales[static_cast<std::size_t>(column * groups / columns)]);
+  }
+}
+
+void draw(std::span<float> out, std::int64_t first, const RandomStream& stream, const Init& init, std::int64_t columns) {
+  const auto index = static_cast<std::uint64_t>(first);
+  switch (init.kind) {
+    case Init::Kind::constant: std::fill(out.begin(), out.end(), static_cast<float>(init.scales[0])); return;
+    case Init::Kind::normal:
+      stream.normal(out, index);
+      scale_columns(out, first, columns, init.scales);
+      return;
+    case Init::Kind::uniform:
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = static_cast<float>(init.scales[0] * (2 * stream.uniform(index + i) - 1));
+      return;
+  }
+}
+
+void fill(const Parameter& parameter, std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  const RandomStream stream(seed, mix(0, parameter.name));
+  const at::Tensor& target = parameter.tensor;
+  const std::int64_t columns = target.dim() == 0 ? 1 : target.size(-1);
+  const bool in_place = target.is_cpu() && target.scalar_type() == at::kFloat && target.is_contiguous();
+  const at::Tensor host = in_place ? target.detach() : at::empty(target.sizes(), at::kFloat);
+  float* data = host.mutable_data_ptr<float>();
+  const std::int64_t n = host.numel();
+  at::parallel_for(0, (n + kChunk - 1) / kChunk, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin * kChunk; first < std::min(n, end * kChunk); first += kChunk) {
+      const auto count = static_cast<std::size_t>(std::min(kChunk, n - first));
+      draw({data + first, count}, first, stream, parameter.init, columns);
+    }
+  });
+  if (!in_place) target.copy_(host);
+}
+
+}  // namespace
+
+ParameterSet::ParameterSet(const torch::nn::Module& root) {
+  for (const auto& item : root.named_modules("", /*include_self=*/true)) {
+    const auto* module = dynamic_cast<const Module*>(item.value().get());
+    if (!module) continue;
+    const std::string prefix = item.key().empty() ? "" : item.key() + ".";
+    for (Parameter parameter : module->own_parameters()) {
+      parameter.name.insert(0, prefix);
+      parameters_.push_back(std::move(parameter));
+    }
+    for (Buffer buffer : module->own_buffers()) {
+      buffer.name.insert(0, prefix);
+      buffers_.push_back(std::move(buffer));
+    }
+  }
+}
+
+const Parameter& ParameterSet::at(std::string_view name) const {
+  const auto it = std::find_if(parameters_.begin(), parameters_.end(), [&](const auto& p) { return p.name == name; });
+  TORCH_CHECK(it != parameters_.end(), "no parameter named ", name);
+  return *it;
+}
+
+std::int64_t ParameterSet::num_elements() const {
+  std::int64_t count = 0;
+  for (const auto& parameter : parameters_) count += parameter.tensor.numel();
+  return count;
+}
+
+void ParameterSet::initialize(std::uint64_t seed) {
+  for (const auto& parameter : parameters_) fill(parameter, seed);
+}
+
+NamedTensors ParameterSet::named_tensors() const {
+  NamedTensors tensors;
+  for (const auto& parameter : parameters_) tensors.emplace_back("model." + parameter.name, parameter.tensor);
+  for (const auto& buffer : buffers_) tensors.emplace_back("model." + buffer.name, buffer.tensor);
+  return tensors;
+}
+
+}  // namespace peerless
