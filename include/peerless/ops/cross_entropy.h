@@ -1,0 +1,38 @@
+// The loss of a language model's head: a matrix product and a softmax cross-entropy, in chunks of tokens, so that the
+// logits of a batch never exist.
+//
+//   z = hidden W[:vocab]^T, with a softcap c: c tanh(z / c)          L = log-sum-exp(z)
+//   loss = sum over unmasked tokens of  L - z[target] + z_loss L^2
+//
+// Rows of W beyond vocab_size (padding) take part in nothing: no probability, no gradient.
+//
+// Shapes     T tokens, D width, V padded vocabulary: hidden [T, D], W [V, D], targets [T] int64, mask [T] uint8 or bool
+// Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at all:
+//            three matrix products a chunk and no second pass over logits. Backward may run once.
+// Precision  products in hidden's dtype; softmax and sums of a chunk in W's dtype, sums over chunks in fp64
+// Memory     two chunks of logits, and the gradients themselves
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace peerless {
+
+struct CrossEntropyOptions {
+  double logit_softcap = 0;  // 0: none
+  double z_loss = 0;         // coefficient
+};
+
+struct CrossEntropy {
+  at::Tensor loss;           // scalar fp64, differentiable
+  at::Tensor cross_entropy;  // scalar fp64 without gradient: the sum of L - z[target]
+  at::Tensor z_loss;         // scalar fp64 without gradient: the coefficient times the sum of L^2
+};
+
+CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
+                           const at::Tensor& targets, const at::Tensor& mask, const CrossEntropyOptions& options);
+
+// L - z[target] of every token: [T] in W's dtype, without gradient.
+at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size, const at::Tensor& targets,
+                        double logit_softcap);
+
+}  // namespace peerless

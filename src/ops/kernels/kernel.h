@@ -1,0 +1,66 @@
+// What the inner loops share.
+//
+// The files of this folder know no torch: plain pointers come in, and the caller (src/ops/*.cpp) hands each thread its
+// range. A function marked PEERLESS_CLONES is compiled for several generations of processors, and the loader picks one;
+// what it calls in its loops is marked PEERLESS_INLINE, or it would stay compiled for the oldest.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define PEERLESS_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define PEERLESS_CLONES
+#endif
+#define PEERLESS_INLINE inline __attribute__((always_inline))
+
+namespace peerless::kernels {
+
+template <class T>
+PEERLESS_INLINE T dot(const T* a, const T* b, std::int64_t n) {
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// y = a x
+template <class T>
+PEERLESS_INLINE void scale(T a, const T* x, T* y, std::int64_t n) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) y[i] = a * x[i];
+}
+
+// y += a x
+template <class T>
+PEERLESS_INLINE void add_scaled(T a, const T* x, T* y, std::int64_t n) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+template <class T>
+PEERLESS_INLINE void prefetch(const T* row, std::int64_t n) {
+  constexpr std::int64_t kPerLine = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < n; i += kPerLine) __builtin_prefetch(row + i, 0, 2);
+}
+
+// Copies past the caches, for what is next read when they have forgotten it: saves fetching the lines that are
+// overwritten. `to` on a 16-byte boundary where the processor has such stores, else an ordinary copy.
+template <class T>
+PEERLESS_INLINE void stream(const T* from, T* to, std::int64_t n) {
+#ifdef __SSE2__
+  constexpr std::int64_t kAtOnce = 16 / sizeof(T);
+  if (reinterpret_cast<std::uintptr_t>(to) % 16 == 0) {
+    for (; n >= kAtOnce; n -= kAtOnce, from += kAtOnce, to += kAtOnce) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    }
+  }
+#endif
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+}
+
+}  // namespace peerless::kernels

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace peerless::kernels {
+
+template <class T>
+double sum_of_squares(const T* values, std::int64_t n);
+
+}  // namespace peerless::kernels

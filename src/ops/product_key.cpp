@@ -1,0 +1,205 @@
+#include "peerless/ops/product_key.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "src/ops/kernels/product_key.h"
+#include "src/ops/sum_rows.h"
+
+namespace peerless {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kRowsAtLeast = 64;      // (token, head)s of a thread
+constexpr std::int64_t kTokensAtLeast = 16;
+constexpr std::int64_t kPieceElements = 1 << 20;  // half scores at a time, which second-level caches nearly hold
+constexpr std::int64_t kMostKeys = 46340;         // of a half: n * n ids must fit int32
+
+// Calls f(first token, number of tokens) for pieces of which each token needs `elements` of scratch.
+template <class F>
+void for_pieces(std::int64_t num_tokens, std::int64_t elements, F f) {
+  const std::int64_t piece = std::max<std::int64_t>(1, kPieceElements / elements);
+  for (std::int64_t first = 0; first < num_tokens; first += piece) f(first, std::min(piece, num_tokens - first));
+}
+
+// Half scores [h*2, tokens, n].
+at::Tensor score_halves(const at::Tensor& queries, const at::Tensor& keys) {
+  const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2), width = keys.size(3);
+  const auto q = queries.view({tokens, heads * 2, width}).transpose(0, 1);
+  const auto k = keys.expand({heads, 2, n, width}).reshape({heads * 2, n, width});
+  return at::bmm(q, k.transpose(1, 2));
+}
+
+// ---- By kernels ----------------------------------------------------------------------------------------------------
+
+template <class T>
+kernels::ProductKey<T> kernel_arguments(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  return {.num_heads = queries.size(1),
+          .num_keys = keys.size(2),
+          .width = keys.size(3),
+          .k = k,
+          .shared = keys.size(0) == 1,
+          .queries = queries.const_data_ptr<T>(),
+          .keys = keys.const_data_ptr<T>()};
+}
+
+struct ProductKey : torch::autograd::Function<ProductKey> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,
+                               std::int64_t k) {
+    const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2);
+    const auto scores = at::empty({tokens, heads, k}, queries.options());
+    const auto ids = at::empty({tokens, heads, k}, queries.options().dtype(at::kInt));
+    AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k", [&] {
+      for_pieces(tokens, heads * 2 * n, [&](std::int64_t begin, std::int64_t count) {
+        const auto half_scores = score_halves(queries.narrow(0, begin, count), keys);
+        at::parallel_for(0, count * heads, kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
+          kernels::product_key_top_k(half_scores.const_data_ptr<scalar_t>(), count, heads, n, k,
+                                     scores.mutable_data_ptr<scalar_t>() + begin * heads * k,
+                                     ids.mutable_data_ptr<std::int32_t>() + begin * heads * k, first, last);
+        });
+      });
+    });
+    context->save_for_backward({queries, keys, ids});
+    context->mark_non_differentiable({ids});
+    return {scores, ids};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
+    const std::int64_t tokens = queries.size(0), heads = queries.size(1), k = ids.size(2);
+    const auto grad_scores = grads[0].contiguous();
+    const auto grad_queries = at::empty_like(queries);
+    const auto grad_keys = at::zeros({heads, 2, keys.size(2), keys.size(3)}, keys.options());
+    AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k_backward", [&] {
+      const auto arguments = kernel_arguments<scalar_t>(queries, keys, k);
+      const auto* const id = ids.const_data_ptr<std::int32_t>();
+      const auto* const grad = grad_scores.const_data_ptr<scalar_t>();
+      at::parallel_for(0, tokens, kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
+        kernels::product_key_grad_queries(arguments, id, grad, grad_queries.mutable_data_ptr<scalar_t>(), first, last);
+      });
+      at::parallel_for(0, heads * 2, 1, [&](std::int64_t first, std::int64_t last) {
+        kernels::product_key_grad_keys(arguments, id, grad, tokens, grad_keys.mutable_data_ptr<scalar_t>(), first,
+                                       last);
+      });
+    });
+    return {grad_queries, keys.size(0) == heads ? grad_keys : grad_keys.sum(0, /*keepdim=*/true), {}};
+  }
+};
+
+// ---- By ATen operators ---------------------------------------------------------------------------------------------
+
+// The k best of the last dimension, descending, and their places; of equal values the first.
+std::tuple<at::Tensor, at::Tensor> top_k(const at::Tensor& values, std::int64_t k) {
+  const auto [sorted, places] = at::sort(values, /*stable=*/true, /*dim=*/-1, /*descending=*/true);
+  return {sorted.narrow(-1, 0, k), places.narrow(-1, 0, k)};
+}
+
+// The ids [T, h, k] of the best, in double so that sums of floats are not rounded.
+at::Tensor best_ids(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2);
+  const auto halves = score_halves(queries, keys).view({heads, 2, tokens, n});
+  const auto [values, columns] = top_k(halves.to(at::kDouble), k);
+  const auto sums = (values.select(1, 0).unsqueeze(-1) + values.select(1, 1).unsqueeze(-2)).flatten(-2);
+  const auto ids = (columns.select(1, 0).unsqueeze(-1) * n + columns.select(1, 1).unsqueeze(-2)).flatten(-2);
+  const auto [ascending, by_id] = ids.sort();
+  const auto places = std::get<1>(top_k(sums.gather(-1, by_id), k));
+  return ascending.gather(-1, places).transpose(0, 1).to(at::kInt).contiguous();
+}
+
+// Where each half of each id lies in keys [h or 1, 2, n, c] seen as [.., c]: [T, h, 2, k].
+at::Tensor key_rows(const at::Tensor& ids, const at::Tensor& keys) {
+  const std::int64_t n = keys.size(2);
+  const auto wide = ids.to(at::kLong);
+  const auto half_keys = at::stack({wide.floor_divide(n), wide.remainder(n) + n}, 2);
+  if (keys.size(0) == 1) return half_keys;
+  return half_keys + at::arange(ids.size(1), wide.options()).view({1, -1, 1, 1}) * (2 * n);
+}
+
+at::Tensor gather(const at::Tensor& keys, const at::Tensor& rows) {
+  auto shape = rows.sizes().vec();
+  shape.push_back(keys.size(3));
+  return keys.flatten(0, 2).index_select(0, rows.flatten()).view(shape);
+}
+
+// Scores [T, h, k] of queries [T, h, 2, c] against their own keys [T, h, 2, k, c].
+at::Tensor score(const at::Tensor& queries, const at::Tensor& keys) {
+  return (queries.unsqueeze(3) * keys).sum(-1).sum(2);
+}
+
+struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
+  static std::int64_t scratch(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+    return 2 * queries.size(1) * std::max(keys.size(2), k * keys.size(3));
+  }
+
+  static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,
+                               std::int64_t k) {
+    const auto scores = at::empty({queries.size(0), queries.size(1), k}, queries.options());
+    const auto ids = at::empty_like(scores, at::kInt);
+    for_pieces(queries.size(0), scratch(queries, keys, k), [&](std::int64_t begin, std::int64_t count) {
+      const auto piece = queries.narrow(0, begin, count);
+      const auto best = best_ids(piece, keys, k);
+      ids.narrow(0, begin, count).copy_(best);
+      scores.narrow(0, begin, count).copy_(score(piece, gather(keys, key_rows(best, keys))));
+    });
+    context->save_for_backward({queries, keys, ids});
+    context->mark_non_differentiable({ids});
+    return {scores, ids};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
+    const auto grad_queries = at::empty_like(queries), grad_keys = at::zeros_like(keys);
+    for_pieces(queries.size(0), scratch(queries, keys, ids.size(2)), [&](std::int64_t begin, std::int64_t count) {
+      const auto grad = grads[0].narrow(0, begin, count).unsqueeze(2).unsqueeze(-1);  // [T, h, 1, k, 1]
+      const auto rows = key_rows(ids.narrow(0, begin, count), keys);
+      grad_queries.narrow(0, begin, count).copy_((grad * gather(keys, rows)).sum(3));
+      const auto per_pair = (grad * queries.narrow(0, begin, count).unsqueeze(3)).flatten(0, 3);
+      const auto [present, sums] = sum_rows(rows.flatten(), per_pair);
+      grad_keys.flatten(0, 2).index_add_(0, present, sums);
+    });
+    return {grad_queries, grad_keys, {}};
+  }
+};
+
+template <class Implementation>
+Retrieved apply(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  TORCH_CHECK(queries.dim() == 4 && queries.size(2) == 2 && keys.dim() == 4 && keys.size(1) == 2 &&
+                  keys.size(3) == queries.size(3) && (keys.size(0) == 1 || keys.size(0) == queries.size(1)) &&
+                  keys.scalar_type() == queries.scalar_type(),
+              "product_key_top_k: expected queries [T, h, 2, c] and keys [h or 1, 2, n, c] of one dtype, got ",
+              queries.scalar_type(), " ", queries.sizes(), " and ", keys.scalar_type(), " ", keys.sizes());
+  const std::int64_t n = keys.size(2);
+  TORCH_CHECK(k >= 1 && k <= n && n <= kMostKeys, "product_key_top_k: expected 1 <= k <= n <= ", kMostKeys, ", got k = ", k, " and n = ", n);
+  const auto out = Implementation::apply(queries.contiguous(), keys.contiguous(), k);
+  return {out[0], out[1]};
+}
+
+}  // namespace
+
+Retrieved product_key_top_k(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  if (!queries.is_cpu()) return plain::product_key_top_k(queries, keys, k);
+  return apply<ProductKey>(queries, keys, k);
+}
+
+Retrieved plain::product_key_top_k(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  return apply<PlainProductKey>(queries, keys, k);
+}
+
+}  // namespace peerless
