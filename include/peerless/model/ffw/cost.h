@@ -1,0 +1,34 @@
+// What a part of the model costs, said from its config before anything is built; tests hold the claims to the built
+// module and to counted operations.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace peerless {
+
+// FLOPs are 2 per multiply-add of matrix products, dot products and weighted sums (routers, queries, sub-keys and the
+// causal half of attention included; norms, activations, top-k and softmax not), of the forward pass of one token. The
+// backward pass costs twice as much.
+struct Cost {
+  std::int64_t parameters = 0;         // without tables, which layers may share
+  std::int64_t active_parameters = 0;  // those that one token passes through, rows of tables included
+  double flops = 0;
+
+  Cost& operator+=(const Cost& other) {
+    parameters += other.parameters;
+    active_parameters += other.active_parameters;
+    flops += other.flops;
+    return *this;
+  }
+};
+
+// A table that a block uses: [rows, width].
+struct TableUse {
+  std::string name;
+  std::int64_t rows;
+  std::int64_t width;
+  bool operator==(const TableUse&) const = default;
+};
+
+}  // namespace peerless

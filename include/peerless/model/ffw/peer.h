@@ -1,0 +1,103 @@
+// PEER: every token picks a few out of N = n^2 experts, each a single neuron, by product keys.
+//
+//   q_h       = norm(W_h x), split in halves q1, q2      for each of H heads; the norm: query_norm.h
+//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]                                   the K best per head: exact, never all N
+//   g         = softmax | sigmoid | relu of a head's K scores
+//   y         = sum over heads and their K experts of  g_i act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i
+//   y        += a dense block beside it, when `shared_dense` is given
+//
+// Shapes   x [B, T, D] -> y [B, T, D]; W [H d_key, D]; sub-keys [heads or 1, 2, n, d_key/2]
+//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert lies in one place of memory
+// Cost     parameters 2 N D (GLU 3 N D) in the table; FLOPs per token 2 H (D d_key + n d_key + 2 K D), so N enters only
+//          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's RowGrad
+// Ties     the lowest expert id wins
+// Start    sub-keys U(-b, b), b = 1/sqrt(d_key/2); u, w N(0, 1/D); v so that the output has the variance of a dense
+//          block's, for every score, activation and GLU option
+// Source   He 2024, "Mixture of A Million Experts", arXiv:2407.04153, section 2; product keys: Lample et al. 2019,
+//          arXiv:1907.05242
+// Differs  the paper leaves d_key, the start and the batch norm's evaluation mode open; GLU, other scores and the dense
+//          branch are options of ours
+#pragma once
+
+#include <optional>
+
+#include "peerless/model/ffw/dense.h"
+#include "peerless/model/query_norm.h"
+#include "peerless/ops/activation.h"
+
+namespace peerless {
+
+class Peer;
+
+enum class PeerKeys { shared, per_head };
+constexpr std::array<std::string_view, 2> enum_names(PeerKeys) { return {"shared", "per_head"}; }
+enum class PeerScore { softmax, sigmoid, relu };
+constexpr std::array<std::string_view, 3> enum_names(PeerScore) { return {"softmax", "sigmoid", "relu"}; }
+
+struct PeerConfig {
+  using Block = Peer;
+  static constexpr std::string_view kind = "peer";
+
+  std::int64_t num_experts = 65536;
+  std::int64_t heads = 8;
+  std::int64_t top_k = 16;
+  std::int64_t d_key = 128;
+  PeerKeys keys = PeerKeys::shared;
+  QueryNormKind query_norm = QueryNormKind::batch;
+  PeerScore score = PeerScore::softmax;
+  Activation activation = Activation::gelu;
+  bool glu = false;
+  std::optional<DenseConfig> shared_dense;
+  std::optional<std::string> table;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("num_experts", c.num_experts, AtLeast{1}, "single-neuron experts; a square number n * n");
+    visit("heads", c.heads, AtLeast{1}, "query heads; each retrieves from the same pool of experts");
+    visit("top_k", c.top_k, AtLeast{1}, "experts each head retrieves per token; at most n");
+    visit("d_key", c.d_key, AtLeast{2} && MultipleOf{2}, "width of a head's whole query; each half sees d_key / 2");
+    visit("keys", c.keys, Any{}, "one set of sub-keys for all heads, or one per head");
+    visit("query_norm", c.query_norm, Any{}, "batch norm over the micro-batch, RMS norm over d_key, or nothing");
+    visit("score", c.score, Any{}, "what makes router weights of a head's top_k scores");
+    visit("activation", c.activation, Any{}, "nonlinearity of an expert");
+    visit("glu", c.glu, Any{}, "gated experts: a third row w per expert");
+    visit("shared_dense", c.shared_dense, Any{}, "a dense block whose output is added for every token");
+    visit("table", c.table, NotEmpty{}, "name of the expert table; layers that give the same name share it");
+  }
+  void check() const;
+  std::int64_t n() const;           // sub-keys per half, sqrt(num_experts)
+  std::int64_t row_width(std::int64_t d_model) const { return (glu ? 3 : 2) * d_model; }
+  Cost cost(std::int64_t d_model) const;
+  double output_variance(std::int64_t d_model, std::int64_t n_layers) const {
+    return reference_dense(d_model).output_variance(d_model, n_layers);
+  }
+  std::vector<TableUse> tables(std::int64_t d_model, std::int64_t layer) const;
+  static PeerConfig small();
+  bool operator==(const PeerConfig&) const = default;
+};
+
+class Peer final : public Ffw {
+ public:
+  Peer(const Build& build, const PeerConfig& config);
+
+  FfwOutput forward(const FfwInput& input) override;
+  void commit(const Stats& stats) override;
+
+  // From evaluation statistics, with z the share of each expert: usage = share of experts with z > 0, and unevenness =
+  // KL(z || uniform) in nats, with z by router weight (the paper's) and by count of retrievals.
+  Figures figures(const Stats& stats) const override;
+
+ private:
+  at::Tensor gates(const at::Tensor& scores) const;
+  // Adds up retrievals and router weights by expert; weights, experts [tokens, heads * top_k].
+  void count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted, Stats& stats) const;
+
+  PeerConfig config_;
+  std::shared_ptr<Linear> query_;
+  std::shared_ptr<QueryNorm> query_norm_;
+  at::Tensor keys_;
+  std::shared_ptr<RowTable> table_;
+  std::shared_ptr<Dense> shared_dense_;  // null without the branch
+};
+
+}  // namespace peerless
