@@ -1,0 +1,47 @@
+// AdamW over a ParameterSet: LibTorch's fused kernel for dense parameters, row updates for tables.
+//
+//   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr wd w,  w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+//
+// t counts the updates made; g is the gradient times its clip factor, applied inside the update: no pass rewrites
+// gradients. Decay is for matrices only. Tables follow optim.tables (ops/row_adamw.h).
+// Source   Loshchilov & Hutter 2019, arXiv:1711.05101
+#pragma once
+
+#include <vector>
+
+#include "peerless/optim/config.h"
+#include "peerless/optim/norms.h"
+
+namespace peerless {
+
+class AdamW {
+ public:
+  AdamW(const ParameterSet& parameters, const AdamWConfig& config);
+
+  // One update from the gradients that the parameters hold, whose norms are given and finite.
+  void step(double lr, const GradNorms& norms);
+
+  // Moments and the number of updates, named "optim.<...>".
+  NamedTensors named_tensors() const;
+
+ private:
+  struct Group {  // dense parameters of one weight decay
+    double weight_decay;
+    std::vector<at::Tensor> weights, first, second;
+  };
+  struct Table {
+    std::string name;
+    at::Tensor weight, first, second;
+    std::shared_ptr<RowGrad> rows;
+  };
+  void step_dense(double lr, double clip);
+  void step_tables(double lr, double clip);
+
+  AdamWConfig config_;
+  std::vector<Group> groups_;
+  std::vector<Table> tables_;
+  NamedTensors moments_;    // of dense parameters and tables, in parameter order
+  at::Tensor num_updates_;  // int64 scalar on the host
+};
+
+}  // namespace peerless
