@@ -1,0 +1,33 @@
+// The loss of a model on a validation set, document by document. It knows no trainer.
+//
+//   loss = summed negative log-likelihood / targets      perplexity = exp(loss)
+//   bits per byte = summed negative log-likelihood / (ln 2 * bytes of the documents' text)
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "peerless/data/eval_set.h"
+#include "peerless/model/language_model.h"
+
+namespace peerless {
+
+struct EvalReport {
+  std::int64_t documents = 0;
+  std::int64_t targets = 0;
+  std::int64_t raw_bytes = 0;
+  double summed_loss = 0;  // nats
+  Figures figures;         // of the blocks: "layers.2.usage", ...
+
+  double loss() const;
+  double perplexity() const;
+  double bits_per_byte() const;
+
+  std::string text() const;  // one line
+  nlohmann::ordered_json json() const;
+};
+
+// Leaves the model as it was. Sums are fp64, in the order of batches: equal models give equal bits.
+EvalReport evaluate(LanguageModel& model, const EvalSet& set);
+
+}  // namespace peerless
