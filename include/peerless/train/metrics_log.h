@@ -1,0 +1,32 @@
+// metrics.jsonl: one JSON object a line, made to be read by programs while the run goes on.
+//
+//   {"step":100,"tokens":819200,"samples":3200,"loss":3.1,"lr":0.001,...,"perf":{"tokens_per_sec":9120.4,...}}
+//   {"step":100,"tokens":819200,"samples":3200,"eval":{"cpp":{"loss":2.9,"perplexity":18.2,"bits_per_byte":1.31,...}}}
+//
+// What depends on the machine stands in `perf` alone: without it, the file of a resumed run equals that of an
+// uninterrupted one, as text.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "peerless/base/files.h"
+
+namespace peerless {
+
+using Json = nlohmann::ordered_json;
+
+class MetricsLog {
+ public:
+  // Appends to `file`, after cutting the records of steps beyond `last_step` and a torn last line.
+  MetricsLog(Files& files, const std::filesystem::path& file, std::int64_t last_step);
+
+  void write(const Json& record);  // has "step"
+  void sync();                     // before a checkpoint of the same step is called durable
+
+ private:
+  std::unique_ptr<OutputFile> file_;
+};
+
+}  // namespace peerless

@@ -1,0 +1,107 @@
+// Everything that a run is made of: the YAML file's sections, in its order.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "peerless/checkpoint/config.h"
+#include "peerless/data/data_config.h"
+#include "peerless/eval/config.h"
+#include "peerless/model/config.h"
+#include "peerless/optim/config.h"
+#include "peerless/optim/schedule.h"
+#include "peerless/text/tokenizer.h"
+
+namespace peerless {
+
+enum class Device { automatic, cpu, cuda };
+constexpr std::array<std::string_view, 3> enum_names(Device) { return {"auto", "cpu", "cuda"}; }
+enum class Precision { fp32, bf16 };
+constexpr std::array<std::string_view, 2> enum_names(Precision) { return {"fp32", "bf16"}; }
+
+struct RunFolderConfig {
+  std::string name = "run";
+  std::string dir = "runs";
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("name", c.name, NotEmpty{}, "name of the run's folder");
+    visit("dir", c.dir, NotEmpty{}, "folder of runs: everything goes to <dir>/<name>/");
+  }
+  bool operator==(const RunFolderConfig&) const = default;
+};
+
+struct TrainConfig {
+  std::int64_t global_batch_size = 32;
+  std::int64_t micro_batch_size = 8;
+  std::int64_t max_steps = 200;
+  std::optional<std::int64_t> stop_at;
+  Precision precision = Precision::fp32;
+  std::int64_t threads = 0;
+  std::int64_t max_skipped_steps = 10;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("global_batch_size", c.global_batch_size, AtLeast{1}, "sequences per step, over all processes");
+    visit("micro_batch_size", c.micro_batch_size, AtLeast{1}, "sequences per forward pass; their gradients are summed over a step");
+    visit("max_steps", c.max_steps, AtLeast{1}, "length of the run; schedules are shares of it", Resume::with_override);
+    visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later", Resume::free);
+    visit("precision", c.precision, Any{}, "dtype of matrix products; parameters, norms, routing and sums stay fp32");
+    visit("threads", c.threads, AtLeast{0}, "threads of a process; 0: all its cores", Resume::free);
+    visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1}, "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
+  }
+  void check() const {
+    if (global_batch_size % micro_batch_size != 0)
+      throw Error(ExitCode::config, "micro_batch_size (", micro_batch_size, ") must divide global_batch_size (", global_batch_size, ")");
+  }
+  bool operator==(const TrainConfig&) const = default;
+};
+
+struct LogConfig {
+  Duration every_steps = Duration::of_steps(10);
+  std::optional<double> peak_tflops;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("every_steps", c.every_steps, Any{}, "steps between log lines and records in metrics.jsonl");
+    visit("peak_tflops", c.peak_tflops, Above{0}, "what MFU is a share of; unset: the rate of a matrix product measured at the start");
+  }
+  bool operator==(const LogConfig&) const = default;
+};
+
+struct RunConfig {
+  std::int64_t seed = 1;
+  Device device = Device::automatic;
+  RunFolderConfig run;
+  TokenizerConfig tokenizer;
+  DataConfig data;
+  ModelConfig model;
+  TrainConfig train;
+  OptimConfig optim;
+  ScheduleConfig schedule;
+  EvalConfig eval;
+  CheckpointConfig checkpoint;
+  LogConfig log;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("seed", c.seed, AtLeast{0}, "of the initialisation and the order of samples");
+    visit("device", c.device, Any{}, "where the model lives; auto: CUDA when there is a GPU", Resume::free);
+    visit("run", c.run, Any{}, "where results go", Resume::free);
+    visit("tokenizer", c.tokenizer, Any{}, "text to token ids and back");
+    visit("data", c.data, Any{}, "token shards to train and validate on");
+    visit("model", c.model, Any{}, "the architecture");
+    visit("train", c.train, Any{}, "batches, length and precision");
+    visit("optim", c.optim, Any{}, "the optimizer");
+    visit("schedule", c.schedule, Any{}, "the learning rate over the run");
+    visit("eval", c.eval, Any{}, "validation during training", Resume::free);
+    visit("checkpoint", c.checkpoint, Any{}, "saving", Resume::free);
+    visit("log", c.log, Any{}, "what is printed and recorded", Resume::free);
+  }
+  void check() const;
+
+  std::int64_t tokens_per_step() const { return train.global_batch_size * data.seq_len; }
+  bool operator==(const RunConfig&) const = default;
+};
+
+}  // namespace peerless

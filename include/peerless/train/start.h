@@ -1,0 +1,25 @@
+// How a run starts: anew, from its own newest good checkpoint, or from another run's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "peerless/train/run_config.h"
+#include "peerless/train/run_folder.h"
+
+namespace peerless {
+
+// What `peerless train` was told beside the config.
+struct StartOptions {
+  std::string resume = "auto";        // auto, never, or the folder of a checkpoint of this run
+  std::optional<std::string> from;    // a checkpoint, or a run, whose weights, moments and data position to start with
+  bool weights_only = false;          // ... of which only the weights
+  std::vector<std::string> override_keys;  // keys that may differ from the checkpoint's config
+  bool allow_data_change = false;
+};
+
+// The whole of `peerless train`: opens the run's folder, builds the trainer, starts it as told, trains.
+ExitCode train(const RunConfig& config, const StartOptions& options, Files& files);
+
+}  // namespace peerless

@@ -1,0 +1,19 @@
+// SIGTERM, SIGUSR1 and SIGINT ask a run to stop: the current step is finished, a checkpoint saved, exit 75. A second
+// Ctrl-C ends the process at once, exit 130.
+#pragma once
+
+namespace peerless {
+
+// While one lives, those signals set a flag instead of ending the process. One at a time.
+class StopRequest {
+ public:
+  StopRequest();
+  ~StopRequest();
+  StopRequest(const StopRequest&) = delete;
+  StopRequest& operator=(const StopRequest&) = delete;
+
+  bool received() const { return signal_name() != nullptr; }
+  const char* signal_name() const;  // "SIGTERM"; null while nobody asked
+};
+
+}  // namespace peerless

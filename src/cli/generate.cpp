@@ -1,0 +1,59 @@
+#include "peerless/generate/generate.h"
+
+#include <iostream>
+
+#include "peerless/cli/verbs.h"
+#include "peerless/train/trained_model.h"
+
+namespace peerless::cli {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::vector<std::string> overrides;
+  std::string prompt;
+  std::int64_t max_tokens = 100;
+  bool greedy = false;
+  Sampling sampling{.temperature = 0.8};
+};
+
+void print_continuation(const Options& options) {
+  const TrainedModel trained = open_trained_model(disk(), options.checkpoint, options.overrides);
+  const Tokenizer& tokenizer = *trained.tokenizer;
+  std::vector<TokenId> prompt;
+  if (tokenizer.bos()) prompt.push_back(*tokenizer.bos());
+  const auto encoded = tokenizer.encode(options.prompt);
+  prompt.insert(prompt.end(), encoded.begin(), encoded.end());
+  if (prompt.empty()) throw Error(ExitCode::usage, "--prompt: is empty, and the tokenizer has no bos to start from");
+  Sampling sampling = options.sampling;
+  if (options.greedy) sampling.temperature = 0;
+  std::cout << options.prompt;
+  generate(*trained.model, prompt, options.max_tokens, sampling, tokenizer.eos(), [&](TokenId token) {
+    std::cout << tokenizer.bytes(token) << std::flush;
+    return std::cout.good();
+  });
+  std::cout << std::endl;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  auto* verb = app.add_subcommand("generate", "continue a prompt");
+  verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest good one")->required();
+  verb->add_option("overrides", options->overrides, "key.path=value over the checkpoint's config: device, train.threads, ...");
+  verb->add_option("--prompt", options->prompt, "text to continue");
+  verb->add_option("--max-tokens", options->max_tokens, "tokens to make at most")->check(CLI::NonNegativeNumber)->capture_default_str();
+  auto* greedy = verb->add_flag("--greedy", options->greedy, "always the most likely token");
+  verb->add_option("--temperature", options->sampling.temperature, "logits are divided by it")
+      ->check(CLI::PositiveNumber)
+      ->excludes(greedy)
+      ->capture_default_str();
+  verb->add_option("--top-k", options->sampling.top_k, "only the k most likely tokens; 0: all")->check(CLI::NonNegativeNumber);
+  verb->add_option("--top-p", options->sampling.top_p, "only the most likely tokens whose probabilities sum to p")
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--seed", options->sampling.seed, "of the draws; the same seed gives the same text");
+  verb->callback([options] { print_continuation(*options); });
+}
+
+}  // namespace peerless::cli

@@ -1,0 +1,43 @@
+#include "peerless/train/machine.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "peerless/base/text.h"
+
+namespace peerless {
+
+PeakRate measure_peak(at::Device device, at::ScalarType dtype) {
+  using Clock = std::chrono::steady_clock;
+  const std::int64_t n = device.is_cpu() ? 1024 : 4096;
+  const auto options = at::TensorOptions(device).dtype(dtype);
+  const auto a = at::ones({n, n}, options), b = at::ones({n, n}, options);
+  const auto seconds = [&] {
+    const auto begin = Clock::now();
+    const auto product = at::mm(a, b);
+    product[0][0].item<double>();  // waits for a device
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  seconds();
+  const double best = std::min({seconds(), seconds(), seconds()});
+  const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
+  return {flops / best, concat("measured: ", dtype == at::kBFloat16 ? "bf16" : "fp32", " matrix product of ", n, "^3")};
+}
+
+std::int64_t resident_bytes() {
+  std::int64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t peak_resident_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+}  // namespace peerless
