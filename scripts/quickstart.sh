@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# From nothing to two trained, compared models: sets up, builds, and runs the whole job on text that the set-up brings
+# anyway, the C++ headers of LibTorch (their licence: BSD-3-Clause). Nothing is downloaded for it but the set-up.
+#
+#   scripts/quickstart.sh          about 15 minutes on 2 cores once set up, under 4 GB of disk beside the set-up
+#
+# Results: runs/quickstart (one PEER layer), runs/quickstart-dense (its dense twin of equal FLOPs per token).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib/common.sh
+
+begin=$SECONDS
+say() { printf '\n== [%3d s] %s\n' $((SECONDS - begin)) "$*"; }
+peerless=build/release/peerless
+
+say "set-up and build"
+scripts/setup.sh
+cmake --preset release > build.log && cmake --build --preset release >> build.log || { tail -n 40 build.log; exit 1; }
+rm build.log
+
+corpus=$(libtorch_folder)/include
+say "corpus: $(find "$corpus" -name '*.h' | wc -l) C++ headers in $corpus"
+rm -rf data/work/cpp-4k.model data/work/cpp-train data/work/cpp-val runs/quickstart runs/quickstart-dense
+mkdir -p data/work
+
+say "tokenizer: 4,096 pieces of byte-pair encoding"
+$peerless tokenizer train --suffix .h --vocab-size 4096 --out data/work/cpp-4k.model "$corpus"
+
+say "token shards: 5% of the documents, chosen by the hash of their text, are held out for validation"
+$peerless data prepare --tokenizer data/work/cpp-4k.model --suffix .h --val-fraction 0.05 \
+  --out data/work/cpp-train --val-out data/work/cpp-val "$corpus"
+
+say "training with one PEER layer: 100 steps, then a stop"
+$peerless train --config configs/quickstart.yaml train.stop_at=100
+say "resuming it: as if it had never stopped"
+$peerless train --config configs/quickstart.yaml
+
+say "training its dense twin: the same in all but that layer's block, which costs the same FLOPs"
+$peerless train --config configs/quickstart.yaml run.name=quickstart-dense \
+  'model.layers=[{at: [2], ffw: {kind: dense, activation: swiglu, d_ff: 768}}]'
+
+say "evaluating both on all held-out documents"
+bits_per_byte() { $peerless eval --checkpoint "$1" eval.max_batches=0 --json | sed -n 's/.*"bits_per_byte":\([0-9.]*\).*/\1/p'; }
+peer=$(bits_per_byte runs/quickstart)
+dense=$(bits_per_byte runs/quickstart-dense)
+
+say "a sample of the PEER model"
+$peerless generate --checkpoint runs/quickstart --prompt 'template <typename T>' --max-tokens 120 --temperature 0.8 --top-k 40 --seed 1
+
+printf '\nquickstart: ok peer_val_bpb=%.4f dense_val_bpb=%.4f minutes=%.1f\n' "$peer" "$dense" \
+  "$(echo "$SECONDS $begin" | awk '{ print ($1 - $2) / 60 }')"

@@ -1,0 +1,127 @@
+// Training N steps equals training k, stopping in any way, resuming, and N - k: bit for bit, and in metrics.jsonl.
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "tests/cli/small_job.h"
+
+namespace peerless {
+namespace {
+
+using test::Outcome;
+using test::Process;
+using test::SmallJob;
+
+struct Variant {
+  std::string name;
+  std::vector<std::string> settings;
+};
+
+const std::vector<std::string> kDenseOnly{"model.layers=[]"};
+
+const std::vector<Variant> kVariants{
+    {"peer", {}},
+    {"peer_in_bf16", {"train.precision=bf16"}},
+    {"dense", kDenseOnly},
+    {"dense_in_bf16", {"model.layers=[]", "train.precision=bf16"}},
+    {"without_accumulation", {"train.micro_batch_size=8"}},
+    {"glu_sigmoid_dense_updates",
+     {"model.layers.0.ffw.glu=true", "model.layers.0.ffw.score=sigmoid", "optim.tables.update=dense"}},
+    {"shared_table",
+     {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]", "optim.weight_decay=0.3"}},
+};
+
+// The numbers of the steps whose log lines an outcome's process printed (log.every_steps is 1).
+std::vector<int> steps_executed(const Outcome& outcome) {
+  const std::regex line(R"(step (\d+)/\d+ )");
+  std::vector<int> steps;
+  for (std::sregex_iterator it(outcome.err.begin(), outcome.err.end(), line), end; it != end; ++it) steps.push_back(std::stoi((*it)[1]));
+  return steps;
+}
+
+std::vector<int> range(int first, int last) {
+  std::vector<int> numbers;
+  for (int i = first; i <= last; ++i) numbers.push_back(i);
+  return numbers;
+}
+
+class RestartReplay : public testing::TestWithParam<Variant> {
+ protected:
+  std::vector<std::string> with(std::vector<std::string> more) const {
+    auto all = GetParam().settings;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  void expect_same_runs(const std::string& a, const std::string& b) const {
+    const auto diff = job.diff(a, b);
+    EXPECT_EQ(diff.code, 0) << diff;
+    EXPECT_EQ(diff.out, "identical\n");
+    EXPECT_EQ(job.metrics(a), job.metrics(b));
+  }
+  SmallJob job;
+};
+INSTANTIATE_TEST_SUITE_P(Every, RestartReplay, testing::ValuesIn(kVariants), [](const auto& info) { return info.param.name; });
+
+TEST_P(RestartReplay, AfterStopAt) {
+  const auto whole = job.train("whole", with({}));
+  ASSERT_EQ(whole.code, 0) << whole;
+  EXPECT_EQ(steps_executed(whole), range(1, 40));
+  const auto first = job.train("parts", with({"train.stop_at=17"}));
+  EXPECT_EQ(first.code, 0) << first;
+  const auto second = job.train("parts", with({}));
+  EXPECT_EQ(second.code, 0) << second;
+  EXPECT_EQ(steps_executed(second), range(18, 40));
+  expect_same_runs("whole", "parts");
+}
+
+class StoppedRun : public testing::Test {
+ protected:
+  SmallJob job;
+  // Sixteen micro-batches make a step long enough to be met by a signal.
+  static inline const std::vector<std::string> kLongSteps{"train.global_batch_size=64"};
+  void SetUp() override { ASSERT_EQ(job.train("whole", kLongSteps).code, 0); }
+  void expect_equal_to_whole(const std::string& name) const {
+    EXPECT_EQ(job.diff("whole", name).out, "identical\n");
+    EXPECT_EQ(job.metrics("whole"), job.metrics(name));
+  }
+};
+
+TEST_F(StoppedRun, GoesOnAfterASignal) {
+  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) {
+    const std::string name = "signal" + std::to_string(signal);
+    const Process process = job.start(name, kLongSteps);
+    ASSERT_TRUE(process.prints("step 13/40"));
+    process.signal(signal);
+    const auto stopped = process.wait();
+    EXPECT_EQ(stopped.code, 75) << stopped;
+    const int last = steps_executed(stopped).back();
+    EXPECT_NE(stopped.err.find("checkpoint of step " + std::to_string(last) + " is durable"), std::string::npos) << stopped;
+    const auto resumed = job.train(name, kLongSteps);
+    EXPECT_EQ(resumed.code, 0) << resumed;
+    EXPECT_EQ(steps_executed(resumed), range(last + 1, 40));
+    expect_equal_to_whole(name);
+  }
+}
+
+TEST_F(StoppedRun, GoesOnFromTheLastCheckpointAfterAKill) {
+  for (const int step : {1, 10, 23, 39}) {
+    const std::string name = "killed" + std::to_string(step);
+    const Process process = job.start(name, kLongSteps);
+    ASSERT_TRUE(process.prints("step " + std::to_string(step) + "/40"));
+    process.signal(SIGKILL);
+    EXPECT_EQ(process.wait().code, 128 + SIGKILL);
+    const auto resumed = job.train(name, kLongSteps);
+    EXPECT_EQ(resumed.code, 0) << resumed;
+    EXPECT_EQ((steps_executed(resumed).front() - 1) % 10, 0);
+    expect_equal_to_whole(name);
+  }
+}
+
+TEST_F(StoppedRun, IsDoneWhenItIsResumedAtItsEnd) {
+  const auto again = job.train("whole", kLongSteps);
+  EXPECT_EQ(again.code, 0) << again;
+  EXPECT_TRUE(steps_executed(again).empty());
+}
+
+}  // namespace
+}  // namespace peerless
