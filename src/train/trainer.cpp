@@ -10,6 +10,7 @@
 #include "peerless/train/trained_model.h"
 
 namespace peerless {
+
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator, Files& files)
     : config_(config),
       folder_(folder),
@@ -25,7 +26,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       optimizer_(parameters_, std::get<AdamWConfig>(config.optim)),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
-  for (const auto& set : config.data.val) 
+  for (const auto& set : config.data.val)
     eval_sets_.emplace_back(set, info_of(*tokenizer_), config.data.seq_len, config.train.micro_batch_size, config.eval.max_batches);
   parameters_.initialize(static_cast<std::uint64_t>(config.seed));
 }
@@ -130,6 +131,8 @@ Json Trainer::position() const {
 void Trainer::record(const StepReport& report) {
   const Performance performance = progress_->take();
   progress_->print(report, performance);
+  // What was printed only because the run pauses here is not recorded: a run that does not pause has no such record.
+  if (!due(config_.log.every_steps) && !report.skipped && counters_.step < config_.train.max_steps) return;
   Json record = position();
   record["loss"] = report.loss;
   record["lr"] = report.lr;
@@ -163,10 +166,14 @@ void Trainer::validate() {
 void Trainer::save() {
   metrics_->sync();
   checkpoints_.save(state(), checkpoint_info());
-  checkpoints_.prune(config_.checkpoint.keep_last);
   progress_->clear_line();
   log::info("checkpoint of step ", counters_.step, " is durable");
   status_.running(counters_.step, counters_.step);
+  try {
+    checkpoints_.prune(config_.checkpoint.keep_last);
+  } catch (const IoError& error) {
+    log::warning("old checkpoints stay: ", error.what());
+  }
 }
 
 NamedTensors Trainer::tensors() const {

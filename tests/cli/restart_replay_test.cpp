@@ -117,6 +117,17 @@ TEST_F(StoppedRun, GoesOnFromTheLastCheckpointAfterAKill) {
   }
 }
 
+TEST_F(StoppedRun, LeavesNoRecordOfItsPauseInTheMetrics) {
+  const auto with = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"log.every_steps=10", "train.max_steps=25", "eval.every_steps=7"});
+    return more;
+  };
+  ASSERT_EQ(job.train("straight", with({})).code, 0);
+  ASSERT_EQ(job.train("paused", with({"train.stop_at=13"})).code, 0);
+  ASSERT_EQ(job.train("paused", with({})).code, 0);
+  EXPECT_EQ(job.metrics("straight"), job.metrics("paused"));
+}
+
 TEST_F(StoppedRun, IsDoneWhenItIsResumedAtItsEnd) {
   const auto again = job.train("whole", kLongSteps);
   EXPECT_EQ(again.code, 0) << again;

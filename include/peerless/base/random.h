@@ -35,7 +35,7 @@ class RandomStream {
   std::uint64_t below(std::uint64_t bound, std::uint64_t index) const;
 
   // out[i] = number `first + i` of the stream's sequence of N(0, 1) values (Box-Muller on Philox words), in fp32. None
-  // is larger than 6.7. The same bits for every span and every processor: no call into the system's libm. About 4 ns
+  // is larger than 6.7. The same bits for every span and every processor: no call into the system's libm. About 5 ns
   // per number on one core, in batches of 256 (one alone costs a batch).
   void normal(std::span<float> out, std::uint64_t first) const;
 
