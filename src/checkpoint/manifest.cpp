@@ -44,7 +44,7 @@ class Parser {
       refuse("format version ", *version, ", written by a newer peerless; this one reads version ", Manifest::kVersion);
     }
     want(string(json, "format") == kFormat && version == Manifest::kVersion, "format", "the one this program writes");
-    want(json.size() == 11, "the manifest", "an object of 11 members");
+    want(json.size() == 12, "the manifest", "an object of 12 members");
 
     Manifest manifest;
     manifest.info = {.step = natural(json, "step"),
@@ -52,7 +52,8 @@ class Parser {
                      .program = string(json, "program"),
                      .config = string(json, "config"),
                      .tokenizer = digest(json, "tokenizer"),
-                     .data = digest(json, "data")};
+                     .data = digest(json, "data"),
+                     .data_sources = strings(json, "data_sources")};
     for (const auto& file : list(json, "files")) manifest.files.push_back(stored_file(file));
     for (const auto& tensor : list(json, "tensors"))
       manifest.tensors.push_back(stored_tensor(tensor, manifest.files.size()));
@@ -88,6 +89,15 @@ class Parser {
     const auto& value = member(object, key);
     want(value.is_string(), key, "a string");
     return value.get<std::string>();
+  }
+
+  std::vector<std::string> strings(const Json& object, const char* key) const {
+    std::vector<std::string> all;
+    for (const auto& value : list(object, key)) {
+      want(value.is_string(), key, "a list of strings");
+      all.push_back(value.get<std::string>());
+    }
+    return all;
   }
 
   std::int64_t natural(const Json& object, const char* key) const {
@@ -188,10 +198,13 @@ std::string Manifest::text() const {
     }
     tensor_lines.push_back(line.dump());
   }
+  std::vector<std::string> source_lines;
+  for (const auto& source : info.data_sources) source_lines.push_back(json_text(source));
   const std::string body = concat(
       "{\"format\": ", json_text(kFormat), ",\n \"version\": ", kVersion, ",\n \"step\": ", info.step,
       ",\n \"run\": ", json_text(info.run), ",\n \"program\": ", json_text(info.program), ",\n \"tokenizer\": \"",
-      info.tokenizer.hex(), "\",\n \"data\": \"", info.data.hex(), "\",\n \"config\": ", json_text(info.config),
+      info.tokenizer.hex(), "\",\n \"data\": \"", info.data.hex(), "\",\n \"data_sources\": ", lines(source_lines),
+      ",\n \"config\": ", json_text(info.config),
       ",\n \"files\": ", lines(file_lines), ",\n \"tensors\": ", lines(tensor_lines), ",\n");
   return concat(body, kDigestKey, digest(body).hex(), kEnd);
 }

@@ -10,8 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What two runs of one training may differ in: where they stand on disk, and where they paused.
-const std::vector<std::string> kKeysThatDoNotCount{"run", "train.stop_at"};
+// What two runs of one training may differ in: where they and their inputs lie (tokenizer and data are compared by
+// fingerprint), and where they paused.
+const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at"};
 constexpr std::size_t kDifferencesShown = 10;
 
 std::filesystem::path checkpoints_of(const std::string& path) {
@@ -45,14 +46,15 @@ void list(const std::string& path, bool as_json) {
 void verify(const std::string& path) {
   const Checkpoint checkpoint = find_checkpoint(disk(), path);  // opening reads and verifies every byte
   std::cout << checkpoint.path().string() << ": good, step " << checkpoint.info().step << ", "
-            << human_bytes(static_cast<double>(checkpoint.size_bytes())) << " in " << checkpoint.manifest().tensors.size()
-            << " tensors\n";
+            << human_bytes(static_cast<double>(checkpoint.size_bytes())) << " in "
+            << checkpoint.manifest().tensors.size() << " tensors\n";
 }
 
 bool print_differences(const std::string& a, const std::string& b) {
   const auto differences = diff(find_checkpoint(disk(), a), find_checkpoint(disk(), b), kKeysThatDoNotCount);
   for (std::size_t i = 0; i < std::min(differences.size(), kDifferencesShown); ++i) std::cout << differences[i] << "\n";
-  if (differences.size() > kDifferencesShown) std::cout << "... and " << differences.size() - kDifferencesShown << " more\n";
+  if (differences.size() > kDifferencesShown)
+    std::cout << "... and " << differences.size() - kDifferencesShown << " more\n";
   if (differences.empty()) std::cout << "identical\n";
   return !differences.empty();
 }
@@ -73,11 +75,13 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
   ls->add_flag("--json", options->json, "a JSON array on one line");
   ls->callback([options] { list(options->a, options->json); });
 
-  auto* check = group->add_subcommand("verify", "read every byte of a checkpoint and compare all hashes; exit 65 when one is wrong");
+  auto* check = group->add_subcommand(
+      "verify", "read every byte of a checkpoint and compare all hashes; exit 65 when one is wrong");
   check->add_option("checkpoint", options->a, "a checkpoint, or a run for its newest good one")->required();
   check->callback([options] { verify(options->a); });
 
-  auto* compare = group->add_subcommand("diff", "say `identical` (exit 0) only when two checkpoints have the same bits; else exit 1");
+  auto* compare = group->add_subcommand(
+      "diff", "say `identical` (exit 0) only when two checkpoints have the same bits; else exit 1");
   compare->add_option("a", options->a, "a checkpoint, or a run for its newest good one")->required();
   compare->add_option("b", options->b, "another")->required();
   compare->callback([options, &exit_code] {

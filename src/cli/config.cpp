@@ -30,7 +30,8 @@ void add_config(CLI::App& app) {
   group->require_subcommand(1);
   auto options = std::make_shared<Options>();
 
-  auto* check = group->add_subcommand("check", "read and validate; exit 78 and one line per problem when it is not right");
+  auto* check =
+      group->add_subcommand("check", "read and validate; exit 78 and one line per problem when it is not right");
   add_file_options(*check, *options);
   check->callback([options] {
     load(*options);
@@ -44,7 +45,8 @@ void add_config(CLI::App& app) {
     std::cout << config::show(run, origins);
   });
 
-  auto* explain = group->add_subcommand("explain", "say what a key is for: type, default, rule, and what a change means at resume");
+  auto* explain =
+      group->add_subcommand("explain", "say what a key is for: type, default, rule, and what a change means at resume");
   explain->add_option("key", options->key, "model.ffw.top_k, say; of a section, all its keys")->required();
   explain->callback([options] { std::cout << config::explain<RunConfig>(options->key); });
 

@@ -23,7 +23,8 @@ void evaluate_sets(const TrainedModel& trained, bool as_json) {
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
   nlohmann::ordered_json all;
   for (const auto& val : config.data.val) {
-    const EvalSet set(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size, config.eval.max_batches);
+    const EvalSet set(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size,
+                      config.eval.max_batches);
     const EvalReport report = evaluate(*trained.model, set);
     if (!as_json) std::cout << val.name << ": " << report.text() << std::endl;
     all[val.name] = report.json();
@@ -62,12 +63,15 @@ void score_file(const TrainedModel& trained, const Options& options) {
 
 void add_eval(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* verb = app.add_subcommand("eval", "loss, perplexity and bits per byte of a checkpoint, on validation sets or a text");
+  auto* verb =
+      app.add_subcommand("eval", "loss, perplexity and bits per byte of a checkpoint, on validation sets or a text");
   verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest good one")->required();
-  verb->add_option("overrides", options->overrides, "key.path=value over the checkpoint's config: data.val, eval.max_batches, ...");
+  verb->add_option("overrides", options->overrides,
+                   "key.path=value over the checkpoint's config: data.val, eval.max_batches, ...");
   verb->add_flag("--json", options->json, "one JSON object on one line");
   auto* text = verb->add_option("--text", options->text_file, "score this text instead, of any length");
-  verb->add_option("--per-token", options->per_token_file, "with --text: write position, id and log-probability of each token, as JSONL")
+  verb->add_option("--per-token", options->per_token_file,
+                   "with --text: write position, id and log-probability of each token, as JSONL")
       ->needs(text);
   verb->callback([options] {
     const TrainedModel trained = open_trained_model(disk(), options->checkpoint, options->overrides);

@@ -41,15 +41,19 @@ void add_generate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* verb = app.add_subcommand("generate", "continue a prompt");
   verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest good one")->required();
-  verb->add_option("overrides", options->overrides, "key.path=value over the checkpoint's config: device, train.threads, ...");
+  verb->add_option("overrides", options->overrides,
+                   "key.path=value over the checkpoint's config: device, train.threads, ...");
   verb->add_option("--prompt", options->prompt, "text to continue");
-  verb->add_option("--max-tokens", options->max_tokens, "tokens to make at most")->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--max-tokens", options->max_tokens, "tokens to make at most")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   auto* greedy = verb->add_flag("--greedy", options->greedy, "always the most likely token");
   verb->add_option("--temperature", options->sampling.temperature, "logits are divided by it")
       ->check(CLI::PositiveNumber)
       ->excludes(greedy)
       ->capture_default_str();
-  verb->add_option("--top-k", options->sampling.top_k, "only the k most likely tokens; 0: all")->check(CLI::NonNegativeNumber);
+  verb->add_option("--top-k", options->sampling.top_k, "only the k most likely tokens; 0: all")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option("--top-p", options->sampling.top_p, "only the most likely tokens whose probabilities sum to p")
       ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--seed", options->sampling.seed, "of the draws; the same seed gives the same text");

@@ -14,7 +14,8 @@ double EvalReport::bits_per_byte() const { return summed_loss / (std::numbers::l
 
 std::string EvalReport::text() const {
   char numbers[128];
-  std::snprintf(numbers, sizeof numbers, "loss %.4f  perplexity %.2f  bits per byte %.4f", loss(), perplexity(), bits_per_byte());
+  std::snprintf(numbers, sizeof numbers, "loss %.4f  perplexity %.2f  bits per byte %.4f", loss(), perplexity(),
+                bits_per_byte());
   auto line = concat(numbers, "  (", documents, " documents, ", targets, " tokens)");
   for (const auto& [name, value] : figures) {
     std::snprintf(numbers, sizeof numbers, "  %s %.4f", name.c_str(), value);
@@ -24,8 +25,9 @@ std::string EvalReport::text() const {
 }
 
 nlohmann::ordered_json EvalReport::json() const {
-  nlohmann::ordered_json json{{"loss", loss()},           {"perplexity", perplexity()}, {"bits_per_byte", bits_per_byte()},
-                              {"documents", documents}, {"tokens", targets},          {"bytes", raw_bytes}};
+  nlohmann::ordered_json json{
+      {"loss", loss()},         {"perplexity", perplexity()}, {"bits_per_byte", bits_per_byte()},
+      {"documents", documents}, {"tokens", targets},          {"bytes", raw_bytes}};
   for (const auto& [name, value] : figures) json[name] = value;
   return json;
 }

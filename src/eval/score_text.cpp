@@ -10,7 +10,8 @@ std::vector<float> score_tokens(LanguageModel& model, std::span<const TokenId> t
   const auto window = static_cast<std::uint64_t>(model.decoder->max_positions());
   const auto device = model.decoder->embedding().device();
   std::vector<float> scores;
-  for (const auto& [begin, score_from, end] : scoring_windows(tokens.size(), window, std::max<std::uint64_t>(1, window / 2))) {
+  for (const auto& [begin, score_from, end] :
+       scoring_windows(tokens.size(), window, std::max<std::uint64_t>(1, window / 2))) {
     const std::vector<std::int64_t> read(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
                                          tokens.begin() + static_cast<std::ptrdiff_t>(end));
     const auto ids = at::tensor(read, at::kLong).unsqueeze(0).to(device);

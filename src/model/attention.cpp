@@ -30,9 +30,12 @@ Attention::Attention(const ModelConfig& config, std::shared_ptr<const Rope> rope
 at::Tensor Attention::heads_of(const at::Tensor& projected, const std::shared_ptr<RmsNorm>& norm) const {
   const auto split = [&](const at::Tensor& flat) { return flat.unflatten(-1, {-1, head_dim_}); };  // [B, T, H, dh]
   switch (qk_norm_) {
-    case QkNorm::none: return split(projected).transpose(1, 2);
-    case QkNorm::head: return norm->forward(split(projected)).transpose(1, 2);
-    case QkNorm::full: return split(norm->forward(projected)).transpose(1, 2);
+    case QkNorm::none:
+      return split(projected).transpose(1, 2);
+    case QkNorm::head:
+      return norm->forward(split(projected)).transpose(1, 2);
+    case QkNorm::full:
+      return split(norm->forward(projected)).transpose(1, 2);
   }
   TORCH_CHECK(false, "unknown QK-norm");
 }

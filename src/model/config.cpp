@@ -18,12 +18,14 @@ void ModelConfig::check() const {
   const auto refuse = [](const auto&... parts) { throw Error(ExitCode::config, parts...); };
   if (!head_dim && d_model % n_heads != 0)
     refuse("n_heads (", n_heads, ") must divide d_model (", d_model, "), or head_dim must be given");
-  if (head_width() % 2 != 0) refuse("the width of a head (", head_width(), ") must be even: rotary embedding turns pairs");
+  if (head_width() % 2 != 0)
+    refuse("the width of a head (", head_width(), ") must be even: rotary embedding turns pairs");
   if (n_heads % kv_heads() != 0) refuse("n_kv_heads (", kv_heads(), ") must divide n_heads (", n_heads, ")");
   std::vector<std::int64_t> named_by(static_cast<std::size_t>(n_layers), -1);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].at.highest() >= n_layers)
-      refuse("layers.", i, ".at: layer ", layers[i].at.highest(), " does not exist: n_layers is ", n_layers, ", counted from 0");
+      refuse("layers.", i, ".at: layer ", layers[i].at.highest(), " does not exist: n_layers is ", n_layers,
+             ", counted from 0");
     for (std::int64_t layer = 0; layer < n_layers; ++layer) {
       if (!layers[i].at.contains(layer)) continue;
       auto& by = named_by[static_cast<std::size_t>(layer)];
@@ -49,8 +51,9 @@ std::vector<TableUse> ModelConfig::tables() const {
       if (known == all.end())
         all.push_back(use);
       else if (*known != use)
-        throw Error(ExitCode::config, "table '", use.name, "' is used in two shapes: ", known->rows, " x ", known->width,
-                    ", and ", use.rows, " x ", use.width, " in layer ", layer, "; layers share a table only when both are equal");
+        throw Error(ExitCode::config, "table '", use.name, "' is used in two shapes: ", known->rows, " x ",
+                    known->width, ", and ", use.rows, " x ", use.width, " in layer ", layer,
+                    "; layers share a table only when both are equal");
     }
   }
   return all;
@@ -58,9 +61,11 @@ std::vector<TableUse> ModelConfig::tables() const {
 
 Cost ModelConfig::cost(std::int64_t seq_len, std::int64_t vocab_size) const {
   const std::int64_t embedding = padded_vocab(vocab_size) * d_model;
-  Cost total{embedding + d_model, d_model, 2.0 * static_cast<double>(vocab_size * d_model)};  // final norm, head's product
+  Cost total{embedding + d_model, d_model,
+             2.0 * static_cast<double>(vocab_size * d_model)};  // final norm, head's product
   total.parameters += tie_embeddings ? 0 : embedding;
-  total.active_parameters += embedding + (tie_embeddings ? 0 : d_model);  // the head, and the token's row when it is another's
+  total.active_parameters +=
+      embedding + (tie_embeddings ? 0 : d_model);  // the head, and the token's row when it is another's
   for (std::int64_t layer = 0; layer < n_layers; ++layer) {
     total += Attention::cost(*this, seq_len);
     total += of_block(ffw_of(layer), [&](const auto& c) { return c.cost(d_model); });

@@ -9,9 +9,9 @@ Head::Head(const ModelConfig& config, std::int64_t vocab_size, at::Tensor tied, 
       vocab_size_(vocab_size),
       softcap_(config.logit_softcap),
       z_loss_(config.z_loss),
-      weight_(tied.defined() ? std::move(tied)
-                             : make_parameter("weight", {padded_vocab(vocab_size), config.d_model}, Role::head, matrix_init())) {
-}
+      weight_(tied.defined()
+                  ? std::move(tied)
+                  : make_parameter("weight", {padded_vocab(vocab_size), config.d_model}, Role::head, matrix_init())) {}
 
 CrossEntropy Head::loss(const at::Tensor& hidden, const at::Tensor& targets, const at::Tensor& mask) const {
   return cross_entropy(hidden.flatten(0, 1), weight_, vocab_size_, targets.flatten(), mask.flatten(),
@@ -19,7 +19,8 @@ CrossEntropy Head::loss(const at::Tensor& hidden, const at::Tensor& targets, con
 }
 
 at::Tensor Head::token_losses(const at::Tensor& hidden, const at::Tensor& targets) const {
-  return peerless::token_losses(hidden.flatten(0, 1), weight_, vocab_size_, targets.flatten(), softcap_).view_as(targets);
+  return peerless::token_losses(hidden.flatten(0, 1), weight_, vocab_size_, targets.flatten(), softcap_)
+      .view_as(targets);
 }
 
 at::Tensor Head::logits(const at::Tensor& hidden) const {

@@ -22,18 +22,23 @@ QueryNorm::QueryNorm(QueryNormKind kind, std::int64_t heads, std::int64_t d_key,
 
 std::int64_t QueryNorm::num_parameters(QueryNormKind kind, std::int64_t heads, std::int64_t d_key) {
   switch (kind) {
-    case QueryNormKind::batch: return 2 * heads * d_key;
-    case QueryNormKind::rms: return heads * d_key;
-    case QueryNormKind::none: return 0;
+    case QueryNormKind::batch:
+      return 2 * heads * d_key;
+    case QueryNormKind::rms:
+      return heads * d_key;
+    case QueryNormKind::none:
+      return 0;
   }
   return 0;
 }
 
 at::Tensor QueryNorm::forward(const at::Tensor& queries, Stats& stats) const {
   switch (kind_) {
-    case QueryNormKind::none: return queries;
+    case QueryNormKind::none:
+      return queries;
     case QueryNormKind::rms:
-      return queries * (queries.square().mean(-1, /*keepdim=*/true) + kEps).rsqrt() * weight_.view(queries.sizes().slice(1));
+      return queries * (queries.square().mean(-1, /*keepdim=*/true) + kEps).rsqrt() *
+             weight_.view(queries.sizes().slice(1));
     case QueryNormKind::batch: {
       const auto flat = queries.flatten(1);
       return (is_training() ? by_batch(flat, stats) : by_running_moments(flat)).view_as(queries);

@@ -16,8 +16,10 @@ class Transformer::ModelTables final : public Tables {
 
   std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) override {
     auto& table = tables_[use.name];
-    if (!table) table = owner_.register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_));
-    TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width}), "table ", use.name, " is asked for in two shapes");
+    if (!table)
+      table = owner_.register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_));
+    TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width}), "table ", use.name,
+                " is asked for in two shapes");
     return table;
   }
 
@@ -32,7 +34,8 @@ Transformer::Transformer(const ModelConfig& config, std::int64_t vocab_size, std
     : Module(options),
       config_(config),
       compute_(compute),
-      embedding_(make_parameter("embedding", {padded_vocab(vocab_size), config.d_model}, Role::embedding, matrix_init())),
+      embedding_(
+          make_parameter("embedding", {padded_vocab(vocab_size), config.d_model}, Role::embedding, matrix_init())),
       rope_(std::make_shared<Rope>(config.head_width(), config.rope_theta, max_positions, options)) {
   const auto layers = register_module("layers", std::make_shared<torch::nn::Module>());
   const auto owner = std::make_shared<torch::nn::Module>();
@@ -40,7 +43,8 @@ Transformer::Transformer(const ModelConfig& config, std::int64_t vocab_size, std
   for (std::int64_t i = 0; i < config.n_layers; ++i) {
     const Build build{config.d_model, config.n_layers, i, options, &tables};
     const auto norm = [&] { return std::make_shared<RmsNorm>(config.d_model, config.norm_eps, options); };
-    Layer layer{norm(), norm(), std::make_shared<Attention>(config, rope_, options), build_ffw(build, config.ffw_of(i))};
+    Layer layer{norm(), norm(), std::make_shared<Attention>(config, rope_, options),
+                build_ffw(build, config.ffw_of(i))};
     const auto part = layers->register_module(std::to_string(i), std::make_shared<torch::nn::Module>());
     part->register_module("attention_norm", layer.attention_norm);
     part->register_module("attention", layer.attention);
@@ -58,7 +62,8 @@ TransformerOutput Transformer::forward(const at::Tensor& token_ids, const at::Te
   auto h = at::embedding(embedding_, token_ids);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    h = h + layer.attention->forward(layer.attention_norm->forward(h).to(compute_), cache ? &cache->layers[i] : nullptr, past);
+    h = h + layer.attention->forward(layer.attention_norm->forward(h).to(compute_), cache ? &cache->layers[i] : nullptr,
+                                     past);
     const auto ffw = layer.ffw->forward({layer.ffw_norm->forward(h).to(compute_), token_ids, counted});
     h = h + ffw.y;
     if (ffw.aux_loss.defined()) out.aux_loss = out.aux_loss.defined() ? out.aux_loss + ffw.aux_loss : ffw.aux_loss;

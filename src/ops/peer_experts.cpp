@@ -7,6 +7,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/relu.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
@@ -201,6 +202,7 @@ at::Tensor apply(const at::Tensor& x, const at::Tensor& gates, const at::Tensor&
               "peer_experts: expected int32 ids [T, P] and gates [T, P] for x ", x.sizes(), ", got ", ids.scalar_type(),
               " ", ids.sizes(), " and ", gates.sizes());
   TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(), "peer_experts: too many pairs in one call: ", ids.numel());
+  RECORD_FUNCTION("peerless::peer_experts", std::vector<c10::IValue>({ids, weight}));  // for profilers
   const auto dtype = weight.scalar_type();
   const auto stage = c10::make_intrusive<Stage>(table.grad(), activation, glu);
   return Implementation::apply(x.to(dtype).contiguous(), gates.to(dtype).contiguous(), ids.contiguous(), weight, stage)

@@ -5,9 +5,13 @@
 namespace peerless {
 
 AdamW::AdamW(const ParameterSet& parameters, const AdamWConfig& config)
-    : config_(config), groups_{{config.weight_decay, {}, {}, {}}, {0, {}, {}, {}}}, num_updates_(at::zeros({}, at::kLong)) {
+    : config_(config),
+      groups_{{config.weight_decay, {}, {}, {}}, {0, {}, {}, {}}},
+      num_updates_(at::zeros({}, at::kLong)) {
   for (const auto& parameter : parameters.parameters()) {
-    const auto zeros = [&] { return huge_zeros(parameter.tensor.sizes(), parameter.tensor.options().requires_grad(false)); };
+    const auto zeros = [&] {
+      return huge_zeros(parameter.tensor.sizes(), parameter.tensor.options().requires_grad(false));
+    };
     const auto first = zeros(), second = zeros();
     moments_.emplace_back("optim.first." + parameter.name, first);
     moments_.emplace_back("optim.second." + parameter.name, second);
@@ -38,8 +42,9 @@ void AdamW::step_dense(double lr, double clip) {
     const std::vector<at::Tensor> steps(group.weights.size(), num_updates_.to(at::kFloat).to(device));
     // The kernel divides gradients by its scale.
     const auto scale = at::full({}, 1 / clip, at::TensorOptions(at::kFloat).device(device));
-    at::_fused_adamw_(group.weights, grads, group.first, group.second, /*max_exp_avg_sqs=*/{}, steps, lr, config_.betas[0],
-                      config_.betas[1], group.weight_decay, config_.eps, /*amsgrad=*/false, /*maximize=*/false, scale);
+    at::_fused_adamw_(group.weights, grads, group.first, group.second, /*max_exp_avg_sqs=*/{}, steps, lr,
+                      config_.betas[0], config_.betas[1], group.weight_decay, config_.eps, /*amsgrad=*/false,
+                      /*maximize=*/false, scale);
   }
 }
 

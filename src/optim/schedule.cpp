@@ -9,9 +9,12 @@ namespace {
 
 double shape_at(DecayShape shape, double t) {
   switch (shape) {
-    case DecayShape::one_minus_sqrt: return 1 - std::sqrt(t);
-    case DecayShape::linear: return 1 - t;
-    case DecayShape::cosine: return (1 + std::cos(std::numbers::pi * t)) / 2;
+    case DecayShape::one_minus_sqrt:
+      return 1 - std::sqrt(t);
+    case DecayShape::linear:
+      return 1 - t;
+    case DecayShape::cosine:
+      return (1 + std::cos(std::numbers::pi * t)) / 2;
   }
   return 1;
 }

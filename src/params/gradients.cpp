@@ -14,8 +14,8 @@ Gradients::Gradients(const ParameterSet& parameters) {
       continue;
     }
     const auto& first = places.empty() ? parameter.tensor : places.front().first;
-    TORCH_CHECK(parameter.tensor.dtype() == first.dtype() && parameter.tensor.device() == first.device(), parameter.name,
-                " has another dtype or device than the parameters before it");
+    TORCH_CHECK(parameter.tensor.dtype() == first.dtype() && parameter.tensor.device() == first.device(),
+                parameter.name, " has another dtype or device than the parameters before it");
     const std::int64_t per_line = kAlignment / parameter.tensor.element_size();
     places.emplace_back(parameter.tensor, size);
     size += (parameter.tensor.numel() + per_line - 1) / per_line * per_line;

@@ -6,12 +6,18 @@ namespace peerless {
 
 const char* name_of(Role role) {
   switch (role) {
-    case Role::matrix: return "matrix";
-    case Role::vector: return "vector";
-    case Role::embedding: return "embedding";
-    case Role::head: return "head";
-    case Role::router: return "router";
-    case Role::table: return "table";
+    case Role::matrix:
+      return "matrix";
+    case Role::vector:
+      return "vector";
+    case Role::embedding:
+      return "embedding";
+    case Role::head:
+      return "head";
+    case Role::router:
+      return "router";
+    case Role::table:
+      return "table";
   }
   return "?";
 }

@@ -14,7 +14,8 @@ namespace {
 constexpr std::int64_t kChunk = 1 << 16;  // numbers drawn at a time; no effect on their values
 
 // Scales each column group of the rows-by-columns matrix that `values`, starting at element `first`, is a stretch of.
-void scale_columns(std::span<float> values, std::int64_t first, std::int64_t columns, const std::vector<double>& scales) {
+void scale_columns(std::span<float> values, std::int64_t first, std::int64_t columns,
+                   const std::vector<double>& scales) {
   const auto groups = static_cast<std::int64_t>(scales.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::int64_t column = (first + static_cast<std::int64_t>(i)) % columns;
@@ -22,10 +23,13 @@ void scale_columns(std::span<float> values, std::int64_t first, std::int64_t col
   }
 }
 
-void draw(std::span<float> out, std::int64_t first, const RandomStream& stream, const Init& init, std::int64_t columns) {
+void draw(std::span<float> out, std::int64_t first, const RandomStream& stream, const Init& init,
+          std::int64_t columns) {
   const auto index = static_cast<std::uint64_t>(first);
   switch (init.kind) {
-    case Init::Kind::constant: std::fill(out.begin(), out.end(), static_cast<float>(init.scales[0])); return;
+    case Init::Kind::constant:
+      std::fill(out.begin(), out.end(), static_cast<float>(init.scales[0]));
+      return;
     case Init::Kind::normal:
       stream.normal(out, index);
       scale_columns(out, first, columns, init.scales);
@@ -85,7 +89,7 @@ std::int64_t ParameterSet::num_elements() const {
   return count;
 }
 
-void ParameterSet::initialize(std::uint64_t seed) {
+void ParameterSet::initialize(std::uint64_t seed) const {
   for (const auto& parameter : parameters_) fill(parameter, seed);
 }
 

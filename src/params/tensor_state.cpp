@@ -6,17 +6,28 @@ namespace peerless {
 
 DType dtype_of(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kDouble: return DType::f64;
-    case at::kFloat: return DType::f32;
-    case at::kHalf: return DType::f16;
-    case at::kBFloat16: return DType::bf16;
-    case at::kLong: return DType::i64;
-    case at::kInt: return DType::i32;
-    case at::kShort: return DType::i16;
-    case at::kChar: return DType::i8;
-    case at::kByte: return DType::u8;
-    case at::kBool: return DType::boolean;
-    default: TORCH_CHECK(false, "no state element type for ", tensor.scalar_type());
+    case at::kDouble:
+      return DType::f64;
+    case at::kFloat:
+      return DType::f32;
+    case at::kHalf:
+      return DType::f16;
+    case at::kBFloat16:
+      return DType::bf16;
+    case at::kLong:
+      return DType::i64;
+    case at::kInt:
+      return DType::i32;
+    case at::kShort:
+      return DType::i16;
+    case at::kChar:
+      return DType::i8;
+    case at::kByte:
+      return DType::u8;
+    case at::kBool:
+      return DType::boolean;
+    default:
+      TORCH_CHECK(false, "no state element type for ", tensor.scalar_type());
   }
 }
 

@@ -22,8 +22,8 @@ std::string duration(double seconds) {
   return s < 3600 ? format("%ld:%02ld", s / 60, s % 60) : format("%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
-std::string learning(const StepReport& r, std::int64_t last_step) {
-  auto line = format("step %lld/%lld  loss %.4f  lr %.3g  norm %.3g", static_cast<long long>(r.step),
+std::string learning(std::int64_t step, std::int64_t last_step, const StepReport& r) {
+  auto line = format("step %lld/%lld  loss %.4f  lr %.3g  norm %.3g", static_cast<long long>(step),
                      static_cast<long long>(last_step), r.loss, r.lr, r.grad_norm);
   if (r.rows_touched > 0) line += format(" tables %.3g", r.table_grad_norm);
   if (r.skipped) line += "  SKIPPED: not finite";
@@ -41,14 +41,14 @@ Progress::Progress(std::int64_t last_step, std::int64_t tokens_per_step, double 
 
 void Progress::begin_step() { step_begin_ = Clock::now(); }
 
-void Progress::end_step(const StepReport& report, double data_wait_seconds) {
+void Progress::end_step(std::int64_t step, const StepReport& report, double data_wait_seconds) {
   const double seconds = std::chrono::duration<double>(Clock::now() - step_begin_).count();
   busy_seconds_ += seconds;
   waited_seconds_ += data_wait_seconds - waited_before_;
   waited_before_ = data_wait_seconds;
   ++steps_;
   recent_step_seconds_ = recent_step_seconds_ == 0 ? seconds : 0.9 * recent_step_seconds_ + 0.1 * seconds;
-  if (terminal_) rewrite_line(report);
+  if (terminal_) rewrite_line(step, report);
 }
 
 Performance Progress::take() {
@@ -65,21 +65,21 @@ Performance Progress::take() {
   return p;
 }
 
-void Progress::print(const StepReport& report, const Performance& p) const {
+void Progress::print(std::int64_t step, const StepReport& report, const Performance& p) const {
   clear_line();
-  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - report.step);
-  log::info(learning(report, last_step_),
+  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - step);
+  log::info(learning(step, last_step_, report),
             format("  %.0f tok/s  mfu %.1f%%  data %.1f%%  mem ", p.tokens_per_second, 100 * p.mfu, 100 * p.data_wait),
             human_bytes(static_cast<double>(p.resident_bytes)), "  eta ", duration(left));
 }
 
-void Progress::rewrite_line(const StepReport& report) {
+void Progress::rewrite_line(std::int64_t step, const StepReport& report) const {
   constexpr int kWidth = 24;
-  const auto done = static_cast<int>(kWidth * report.step / last_step_);
-  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - report.step);
+  const auto done = static_cast<int>(kWidth * step / last_step_);
+  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - step);
   const auto line = format("[%s%s] ", std::string(static_cast<std::size_t>(done), '#').c_str(),
                            std::string(static_cast<std::size_t>(kWidth - done), '.').c_str());
-  std::fprintf(stderr, "\r\033[K%s%s  %.0f tok/s  eta %s", line.c_str(), learning(report, last_step_).c_str(),
+  std::fprintf(stderr, "\r\033[K%s%s  %.0f tok/s  eta %s", line.c_str(), learning(step, last_step_, report).c_str(),
                static_cast<double>(tokens_per_step_) / recent_step_seconds_, duration(left).c_str());
   std::fflush(stderr);
 }

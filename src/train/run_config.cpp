@@ -7,7 +7,8 @@ void RunConfig::check() const {
     throw Error(ExitCode::config, "train.stop_at (", *train.stop_at, ") has no effect: max_steps is ", train.max_steps);
   if (model.tables().empty() && std::get<AdamWConfig>(optim).tables != TablesConfig{})
     throw Error(ExitCode::config, "optim.tables has no effect: no layer has a table");
-  if (data.val.empty() && eval != EvalConfig{}) throw Error(ExitCode::config, "eval has no effect: data.val names no set");
+  if (data.val.empty() && eval != EvalConfig{})
+    throw Error(ExitCode::config, "eval has no effect: data.val names no set");
 }
 
 }  // namespace peerless

@@ -23,7 +23,8 @@ void check_free(const Files& files, const std::filesystem::path& folder) {
     throw Error(ExitCode::output, folder, ": is not a folder; choose another run.name or run.dir");
   const auto names = files.list(folder);
   if (!names.empty())
-    throw Error(ExitCode::output, folder, ": holds '", printable(names.front()), "', and no run of ours; choose another run.name");
+    throw Error(ExitCode::output, folder, ": holds '", printable(names.front()),
+                "', and no run of ours; choose another run.name");
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ RunFolder RunFolder::open(Files& files, const std::filesystem::path& folder, Res
   const auto id_file = folder / kId;
   if (exists(files, id_file)) {
     if (mode == ResumeMode::never)
-      throw Error(ExitCode::output, folder, ": already holds a run; choose another run.name, or resume it with --resume auto");
+      throw Error(ExitCode::output, folder,
+                  ": already holds a run; choose another run.name, or resume it with --resume auto");
     return {folder, Digest::parse(read_text(files, id_file, kLimit)).hex()};
   }
   check_free(files, folder);

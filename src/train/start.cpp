@@ -1,5 +1,7 @@
 #include "peerless/train/start.h"
 
+#include <algorithm>
+
 #include "peerless/base/log.h"
 #include "peerless/config/config.h"
 #include "peerless/train/trained_model.h"
@@ -21,7 +23,20 @@ void check_config(const CheckpointInfo& before, const RunConfig& config, const S
     return new_run && d.resume == Resume::with_override;  // a branch has a schedule of its own
   });
   config::check_resume(differences, options.override_keys);
-  for (const auto& d : differences) log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
+  for (const auto& d : differences)
+    log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
+}
+
+// The sources that only one of two lists has, a line each.
+std::string changed_sources(const std::vector<std::string>& before, const std::vector<std::string>& now) {
+  std::string lines;
+  const auto add = [&](const char* when, const auto& some, const auto& others) {
+    for (const auto& source : some)
+      if (std::find(others.begin(), others.end(), source) == others.end()) lines += concat("\n  ", when, source);
+  };
+  add("then  ", before, now);
+  add("now   ", now, before);
+  return lines;
 }
 
 void check_content(const CheckpointInfo& before, const CheckpointInfo& now, const StartOptions& options) {
@@ -30,8 +45,9 @@ void check_content(const CheckpointInfo& before, const CheckpointInfo& now, cons
                 before.tokenizer.hex(), "; token ids would mean other texts");
   if (options.weights_only || before.data == now.data) return;
   if (!options.allow_data_change)
-    throw Error(ExitCode::config, "data.train: its content has fingerprint ", now.data.hex(), ", the checkpoint was trained on ",
-                before.data.hex(), "; the order of samples would be another. --allow-data-change goes on all the same");
+    throw Error(ExitCode::config,
+                "data.train: is not what the checkpoint was trained on; the order of samples would be another",
+                changed_sources(before.data_sources, now.data_sources), "\n--allow-data-change goes on all the same");
   log::warning("data.train has changed since the checkpoint: samples may come twice or never");
 }
 
@@ -76,7 +92,8 @@ ExitCode train(const RunConfig& config, const StartOptions& options, Files& file
   if (checkpoint) start_from(trainer, *checkpoint, as);
   write_atomically(files, folder.config(), config::dump(config));
   log::open_file(folder.log());
-  if (checkpoint) log::info(resuming ? "resuming from " : "starting from ", checkpoint->path(), ", step ", checkpoint->info().step);
+  if (checkpoint)
+    log::info(resuming ? "resuming from " : "starting from ", checkpoint->path(), ", step ", checkpoint->info().step);
   if (resuming) CheckpointFolder(files, folder.checkpoints()).remove_after(checkpoint->info().step);
   try {
     const ExitCode code = trainer.run();

@@ -38,7 +38,8 @@ void Status::ended(ExitCode code) {
 }
 
 void Status::write(const char* state, std::optional<ExitCode> code) {
-  nlohmann::ordered_json json{{"state", state}, {"code", nullptr}, {"step", step_}, {"durable", durable_}, {"time", utc_time()}};
+  nlohmann::ordered_json json{
+      {"state", state}, {"code", nullptr}, {"step", step_}, {"durable", durable_}, {"time", utc_time()}};
   if (code) json["code"] = static_cast<int>(*code);
   write_atomically(files_, file_, json.dump() + "\n");
 }

@@ -36,10 +36,14 @@ StopRequest::~StopRequest() {
 
 const char* StopRequest::signal_name() const {
   switch (received_signal) {
-    case SIGTERM: return "SIGTERM";
-    case SIGUSR1: return "SIGUSR1";
-    case SIGINT: return "SIGINT";
-    default: return nullptr;
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGUSR1:
+      return "SIGUSR1";
+    case SIGINT:
+      return "SIGINT";
+    default:
+      return nullptr;
   }
 }
 

@@ -11,11 +11,13 @@ namespace peerless {
 at::Device choose_device(Device device) {
   const bool has_cuda = at::hasCUDA();
   if (device == Device::cuda && !has_cuda)
-    throw Error(ExitCode::config, "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
+    throw Error(ExitCode::config,
+                "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
   return device == Device::cpu || !has_cuda ? at::kCPU : at::kCUDA;
 }
 
-// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, on a busy machine.
+// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, on a busy
+// machine.
 void set_threads(std::int64_t threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -26,7 +28,8 @@ std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t
   return std::make_shared<LanguageModel>(config.model, vocab_size, config.data.seq_len, options, compute);
 }
 
-TrainedModel open_trained_model(Files& files, const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
+                                const std::vector<std::string>& overrides) {
   const Checkpoint checkpoint = find_checkpoint(files, path);
   config::Tree tree = config::parse_yaml(checkpoint.info().config, concat(checkpoint.path(), "/", Manifest::kFileName));
   config::apply_overrides(tree, overrides);

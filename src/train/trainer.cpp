@@ -1,17 +1,15 @@
 #include "peerless/train/trainer.h"
 
-#include <cmath>
-
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
 #include "peerless/config/config.h"
-#include "peerless/model/batch_tensors.h"
 #include "peerless/train/stop_request.h"
 #include "peerless/train/trained_model.h"
 
 namespace peerless {
 
-Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator, Files& files)
+Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator,
+                 Files& files)
     : config_(config),
       folder_(folder),
       status_(status),
@@ -21,14 +19,13 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
       model_(build_model(config, tokenizer_->vocab_size(), device_)),
-      parameters_(*model_),
-      gradients_(parameters_),
-      optimizer_(parameters_, std::get<AdamWConfig>(config.optim)),
+      step_(*model_, config.optim, communicator),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
   for (const auto& set : config.data.val)
-    eval_sets_.emplace_back(set, info_of(*tokenizer_), config.data.seq_len, config.train.micro_batch_size, config.eval.max_batches);
-  parameters_.initialize(static_cast<std::uint64_t>(config.seed));
+    eval_sets_.emplace_back(set, info_of(*tokenizer_), config.data.seq_len, config.train.micro_batch_size,
+                            config.eval.max_batches);
+  step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 
 ExitCode Trainer::run() {
@@ -37,7 +34,7 @@ ExitCode Trainer::run() {
   while (counters_.step < last_step()) {
     progress_->begin_step();
     const StepReport report = train_step();
-    progress_->end_step(report, loader_->wait_seconds());
+    progress_->end_step(counters_.step, report, loader_->wait_seconds());
 
     const bool stopping = communicator_.any(stop.received());
     const bool ending = stopping || counters_.step == last_step();
@@ -51,56 +48,20 @@ ExitCode Trainer::run() {
 }
 
 StepReport Trainer::train_step() {
-  gradients_.clear();
-  const StepSums sums = forward_backward();
-  communicator_.sum(gradients_.dense());
-  const GradNorms norms = measure(gradients_);
-  const std::int64_t targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.step));
-
-  StepReport report{.loss = sums.loss.item<double>() / static_cast<double>(targets),
-                    .aux_loss = sums.aux_loss.item<double>(),
-                    .z_loss = sums.z_loss.item<double>() / static_cast<double>(targets),
-                    .lr = std::get<AdamWConfig>(config_.optim).lr * schedule_.factor(counters_.step),
-                    .grad_norm = norms.dense,
-                    .table_grad_norm = norms.tables};
-  for (const auto& table : gradients_.tables()) report.rows_touched += table->size();
-  report.skipped = !std::isfinite(report.loss) || !norms.finite();
-  if (!report.skipped) {
-    optimizer_.step(report.lr, norms);
-    model_->decoder->commit(sums.stats);
-  }
-  counters_.count_step(config_.train.global_batch_size, targets, report.skipped);
-  report.step = counters_.step;
-  return report;
-}
-
-Trainer::StepSums Trainer::forward_backward() {
   const auto step = static_cast<std::uint64_t>(counters_.step);
-  const auto targets = static_cast<double>(data_.unmasked_in_step(step));
-  const std::int64_t micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size;
-  const auto zero = at::zeros({}, at::TensorOptions(device_).dtype(at::kDouble));
-  StepSums sums{zero.clone(), zero.clone(), zero.clone(), {}};
-  for (std::int64_t j = 0; j < share().micro_batches(); ++j) {
-    const Batch batch = loader_->next();
-    const auto [inputs, positions, mask] = tensors_of(batch, device_);
-    const auto decoded = model_->decoder->forward(inputs);
-    const auto head = model_->head->loss(decoded.hidden, positions, mask);
-    auto objective = head.loss / targets;
-    if (decoded.aux_loss.defined()) {
-      objective = objective + decoded.aux_loss / static_cast<double>(micro_batches);
-      sums.aux_loss += decoded.aux_loss.detach() / static_cast<double>(micro_batches);
-    }
-    objective.backward();
-    sums.loss += head.cross_entropy;
-    sums.z_loss += head.z_loss;
-    sums.stats.add(decoded.stats);
-  }
-  return sums;
+  const StepPlan plan{.micro_batches_here = share().micro_batches(),
+                      .micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size,
+                      .targets = data_.unmasked_in_step(step),
+                      .lr = std::get<AdamWConfig>(config_.optim).lr * schedule_.factor(counters_.step)};
+  const StepReport report = step_.run(plan, [this] { return loader_->next(); });
+  counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
+  return report;
 }
 
 void Trainer::give_up_if_diverged() const {
   if (counters_.skipped_in_a_row < config_.train.max_skipped_steps) return;
-  throw Error(ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ", counters_.skipped_in_a_row,
+  throw Error(ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ",
+              counters_.skipped_in_a_row,
               " steps in a row (train.max_skipped_steps); nothing of them was applied. A lower optim.lr or a longer "
               "schedule.warmup may help");
 }
@@ -113,11 +74,11 @@ void Trainer::begin() {
                                                 : measure_peak(device_, compute);
   const Cost cost = config_.model.cost(config_.data.seq_len, tokenizer_->vocab_size());
   const double flops_per_token = 3 * cost.flops;
-  log::info("model: ", cost.parameters, " parameters, ", cost.active_parameters, " active, ", human(flops_per_token, "FLOP"),
-            " per token, forward and backward");
-  log::info("data: ", data_.tokens(), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len, "; a step takes ",
-            config_.train.global_batch_size);
-  log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ", 
+  log::info("model: ", cost.parameters, " parameters, ", cost.active_parameters, " active, ",
+            human(flops_per_token, "FLOP"), " per token, forward and backward");
+  log::info("data: ", data_.tokens(), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
+            "; a step takes ", config_.train.global_batch_size);
+  log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
             human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
   progress_ = std::make_unique<Progress>(last_step(), config_.tokens_per_step(), flops_per_token, peak);
   metrics_ = std::make_unique<MetricsLog>(files_, folder_.metrics(), counters_.step);
@@ -130,21 +91,23 @@ Json Trainer::position() const {
 
 void Trainer::record(const StepReport& report) {
   const Performance performance = progress_->take();
-  progress_->print(report, performance);
+  progress_->print(counters_.step, report, performance);
   // What was printed only because the run pauses here is not recorded: a run that does not pause has no such record.
   if (!due(config_.log.every_steps) && !report.skipped && counters_.step < config_.train.max_steps) return;
   Json record = position();
   record["loss"] = report.loss;
   record["lr"] = report.lr;
   record["grad_norm"] = report.grad_norm;
-  if (!gradients_.tables().empty()) {
+  if (step_.has_tables()) {
     record["table_grad_norm"] = report.table_grad_norm;
     record["rows_touched"] = report.rows_touched;
   }
   if (config_.model.z_loss > 0) record["z_loss"] = report.z_loss;
   record["skipped_steps"] = counters_.skipped;
-  record["perf"] = {{"tokens_per_sec", performance.tokens_per_second}, {"step_time_ms", 1e3 * performance.step_seconds},
-                    {"mfu", performance.mfu}, {"data_wait", performance.data_wait},
+  record["perf"] = {{"tokens_per_sec", performance.tokens_per_second},
+                    {"step_time_ms", 1e3 * performance.step_seconds},
+                    {"mfu", performance.mfu},
+                    {"data_wait", performance.data_wait},
                     {"resident_bytes", performance.resident_bytes}};
   metrics_->write(record);
 }
@@ -176,30 +139,32 @@ void Trainer::save() {
   }
 }
 
-NamedTensors Trainer::tensors() const {
-  NamedTensors all = parameters_.named_tensors();
-  for (auto& moment : optimizer_.named_tensors()) all.push_back(std::move(moment));
-  return all;
-}
-
 State Trainer::state() {
   State state = counters_.state();
-  state.add(to_state(tensors()));
+  state.add(to_state(step_.named_tensors()));
   return state;
 }
 
-void Trainer::restore(const State& state) { peerless::restore(state, tensors()); }
+void Trainer::restore(const State& state) { peerless::restore(state, step_.named_tensors()); }
 
-State Trainer::model_state() const { return to_state(parameters_.named_tensors()); }
+State Trainer::model_state() const { return to_state(step_.parameters().named_tensors()); }
 
-void Trainer::restore_model(const State& state) { peerless::restore(state, parameters_.named_tensors()); }
+void Trainer::restore_model(const State& state) { peerless::restore(state, step_.parameters().named_tensors()); }
 
 CheckpointInfo Trainer::checkpoint_info() const {
-  return {counters_.step, folder_.id(), program_version(), config::dump(config_), tokenizer_->digest(), data_.fingerprint()};
+  CheckpointInfo info{.step = counters_.step,
+                      .run = folder_.id(),
+                      .program = program_version(),
+                      .config = config::dump(config_),
+                      .tokenizer = tokenizer_->digest(),
+                      .data = data_.fingerprint()};
+  for (const auto& [path, what] : data_.description()) info.data_sources.push_back(concat(path, ": ", what));
+  return info;
 }
 
 BatchShare Trainer::share() const {
-  return {config_.train.global_batch_size, config_.train.micro_batch_size, communicator_.rank(), communicator_.world_size()};
+  return {config_.train.global_batch_size, config_.train.micro_batch_size, communicator_.rank(),
+          communicator_.world_size()};
 }
 
 bool Trainer::due(const Duration& every) const {

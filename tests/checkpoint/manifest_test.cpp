@@ -16,7 +16,8 @@ Manifest example() {
            .program = "0.1.0",
            .config = "seed: 1\nname: \"ü\"\n",
            .tokenizer = {1, 2},
-           .data = {3, 4}},
+           .data = {3, 4},
+           .data_sources = {"a: 5 tokens"}},
           {{"state-0.safetensors", 123, {5, 6}}, {"state-1.safetensors", 45, {7, 8}}},
           {{"w", DType::f32, {4, 3}, {{0, {{0, 0}, {2, 3}}}, {1, {{2, 0}, {2, 3}}}}},
            {"step", DType::i64, {}, {{0, {{}, {}}}}}}};
@@ -52,6 +53,9 @@ TEST(Manifest, IsJsonWithALinePerFileAndTensor) {
  "program": "0.1.0",
  "tokenizer": "00000000000000010000000000000002",
  "data": "00000000000000030000000000000004",
+ "data_sources": [
+  "a: 5 tokens"
+ ],
  "config": "seed: 1\nname: \"ü\"\n",
  "files": [
   {"name":"state-0.safetensors","bytes":123,"xxh3_128":"00000000000000050000000000000006"},
@@ -87,7 +91,7 @@ TEST(Manifest, OfALaterVersionSaysSo) {
 TEST(Manifest, OfAnotherFormatIsRefused) {
   EXPECT_EQ(forged("peerless checkpoint", "something else"), data("format must be the one this program writes"));
   EXPECT_EQ(forged("\"version\": 1", "\"version\": 0"), data("format must be the one this program writes"));
-  EXPECT_EQ(forged("\"run\": ", "\"more\": 1, \"run\": "), data("the manifest must be an object of 11 members"));
+  EXPECT_EQ(forged("\"run\": ", "\"more\": 1, \"run\": "), data("the manifest must be an object of 12 members"));
   EXPECT_EQ(forged("\"run\"", "\"step\""), data("key \"step\" twice"));
 }
 

@@ -27,7 +27,8 @@ class BadInput : public testing::Test {
 };
 
 TEST_F(BadInput, InTheConfig) {
-  expect(job.train("a", {"train.max_stepz=3"}), 78, "CONFIG: command line: train.max_stepz: unknown key; did you mean 'max_steps'?");
+  expect(job.train("a", {"train.max_stepz=3"}), 78,
+         "CONFIG: command line: train.max_stepz: unknown key; did you mean 'max_steps'?");
   expect(job.train("a", {"model.layers.0.ffw.num_experts=63"}), 78, "num_experts (63) must be a square");
   expect(job.train("a", {"model.layers.0.ffw.top_k=9"}), 78, "top_k (9) must not exceed the 8 sub-keys of each half");
   expect(job.train("a", {"train.micro_batch_size=3"}), 78, "micro_batch_size (3) must divide global_batch_size (8)");
@@ -75,7 +76,8 @@ TEST_F(BadInput, AtResume) {
   const auto allowed = job.train("a", {"--allow-data-change", "train.stop_at=12"});
   EXPECT_EQ(allowed.code, 0) << allowed;
 
-  const auto overridden = job.train("a", {"--allow-data-change", "--override", "optim.lr", "optim.lr=0.002", "train.stop_at=14"});
+  const auto overridden =
+      job.train("a", {"--allow-data-change", "--override", "optim.lr", "optim.lr=0.002", "train.stop_at=14"});
   EXPECT_EQ(overridden.code, 0) << overridden;
   EXPECT_THAT(overridden.err, HasSubstr("changed since the checkpoint: optim.lr: 0.001 -> 0.002"));
 }

@@ -28,14 +28,16 @@ const std::vector<Variant> kVariants{
     {"glu_sigmoid_dense_updates",
      {"model.layers.0.ffw.glu=true", "model.layers.0.ffw.score=sigmoid", "optim.tables.update=dense"}},
     {"shared_table",
-     {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]", "optim.weight_decay=0.3"}},
+     {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]",
+      "optim.weight_decay=0.3"}},
 };
 
 // The numbers of the steps whose log lines an outcome's process printed (log.every_steps is 1).
 std::vector<int> steps_executed(const Outcome& outcome) {
   const std::regex line(R"(step (\d+)/\d+ )");
   std::vector<int> steps;
-  for (std::sregex_iterator it(outcome.err.begin(), outcome.err.end(), line), end; it != end; ++it) steps.push_back(std::stoi((*it)[1]));
+  for (std::sregex_iterator it(outcome.err.begin(), outcome.err.end(), line), end; it != end; ++it)
+    steps.push_back(std::stoi((*it)[1]));
   return steps;
 }
 
@@ -60,7 +62,8 @@ class RestartReplay : public testing::TestWithParam<Variant> {
   }
   SmallJob job;
 };
-INSTANTIATE_TEST_SUITE_P(Every, RestartReplay, testing::ValuesIn(kVariants), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Every, RestartReplay, testing::ValuesIn(kVariants),
+                         [](const auto& info) { return info.param.name; });
 
 TEST_P(RestartReplay, AfterStopAt) {
   const auto whole = job.train("whole", with({}));
@@ -95,7 +98,8 @@ TEST_F(StoppedRun, GoesOnAfterASignal) {
     const auto stopped = process.wait();
     EXPECT_EQ(stopped.code, 75) << stopped;
     const int last = steps_executed(stopped).back();
-    EXPECT_NE(stopped.err.find("checkpoint of step " + std::to_string(last) + " is durable"), std::string::npos) << stopped;
+    EXPECT_NE(stopped.err.find("checkpoint of step " + std::to_string(last) + " is durable"), std::string::npos)
+        << stopped;
     const auto resumed = job.train(name, kLongSteps);
     EXPECT_EQ(resumed.code, 0) << resumed;
     EXPECT_EQ(steps_executed(resumed), range(last + 1, 40));

@@ -13,9 +13,11 @@ class SmallJob {
   SmallJob() {
     std::string lines;
     for (int i = 0; i < 400; ++i)
-      lines += "{\"text\": \"" + std::to_string(i) + " times " + std::to_string(i % 7) + " is " + std::to_string(i * (i % 7)) + ".\"}\n";
+      lines += "{\"text\": \"" + std::to_string(i) + " times " + std::to_string(i % 7) + " is " +
+               std::to_string(i * (i % 7)) + ".\"}\n";
     write(folder() / "text.jsonl", lines);
-    const auto prepared = run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "--val-out", "val", "--val-fraction", "0.1", "text.jsonl"});
+    const auto prepared = run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "--val-out", "val",
+                               "--val-fraction", "0.1", "text.jsonl"});
     EXPECT_EQ(prepared.code, 0) << prepared;
     write(folder() / "run.yaml", R"(
 seed: 1
@@ -41,13 +43,17 @@ log: {every_steps: 1, peak_tflops: 1}
   fs::path of_run(const std::string& name) const { return folder() / "runs" / name; }
 
   Outcome run(const std::vector<std::string>& arguments) const { return test::run(folder(), arguments); }
-  Outcome train(const std::string& name, std::vector<std::string> more = {}) const { return start(name, std::move(more)).wait(); }
+  Outcome train(const std::string& name, std::vector<std::string> more = {}) const {
+    return start(name, std::move(more)).wait();
+  }
   Process start(const std::string& name, std::vector<std::string> more = {}) const {
     std::vector<std::string> arguments{"train", "--config", "run.yaml", "run.name=" + name};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return {folder(), arguments};
   }
-  Outcome diff(const std::string& a, const std::string& b) const { return run({"checkpoint", "diff", "runs/" + a, "runs/" + b}); }
+  Outcome diff(const std::string& a, const std::string& b) const {
+    return run({"checkpoint", "diff", "runs/" + a, "runs/" + b});
+  }
 
   // metrics.jsonl without what depends on the machine.
   std::string metrics(const std::string& name) const {

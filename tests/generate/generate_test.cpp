@@ -12,7 +12,8 @@ namespace {
 using Ids = std::vector<TokenId>;
 
 Ids continuation(LanguageModel& model, Decoding decoding, const Sampling& sampling, std::int64_t count = 30) {
-  return generate(model, {3, 1, 4, 1, 5}, count, sampling, std::nullopt, [](TokenId) { return true; }, decoding);
+  return generate(
+      model, {3, 1, 4, 1, 5}, count, sampling, std::nullopt, [](TokenId) { return true; }, decoding);
 }
 
 TEST(Generate, WithTheCacheEqualsFullForwardsTokenForToken) {
@@ -27,7 +28,9 @@ TEST(Generate, WithTheCacheEqualsFullForwardsTokenForToken) {
 
 TEST(Generate, GivesTheSameTextForTheSameSeed) {
   const auto model = test::make_model(test::small_model());
-  const auto with_seed = [&](std::uint64_t seed) { return continuation(*model, Decoding::cached, {.temperature = 1, .seed = seed}); };
+  const auto with_seed = [&](std::uint64_t seed) {
+    return continuation(*model, Decoding::cached, {.temperature = 1, .seed = seed});
+  };
   EXPECT_EQ(with_seed(1), with_seed(1));
   EXPECT_NE(with_seed(1), with_seed(2));
 }
@@ -37,7 +40,8 @@ TEST(Generate, EndsAtTheStopTokenWhichIsNoText) {
   const auto free = continuation(*model, Decoding::cached, {.temperature = 1, .seed = 3});
   const TokenId stop = free[7];
   const auto first = std::find(free.begin(), free.end(), stop);
-  const auto stopped = generate(*model, {3, 1, 4, 1, 5}, 30, {.temperature = 1, .seed = 3}, stop, [](TokenId) { return true; });
+  const auto stopped =
+      generate(*model, {3, 1, 4, 1, 5}, 30, {.temperature = 1, .seed = 3}, stop, [](TokenId) { return true; });
   EXPECT_EQ(stopped, Ids(free.begin(), first));
 }
 
@@ -59,7 +63,8 @@ TEST(Sample, DrawsEachTokenAsOftenAsItsProbability) {
   const std::vector<float> logits{std::log(0.1f), std::log(0.2f), std::log(0.7f)};
   const auto shares = [&](const Sampling& sampling) {
     std::vector<double> share(3);
-    for (std::uint64_t i = 0; i < 20'000; ++i) share[static_cast<std::size_t>(sample(logits, sampling, i))] += 1 / 20'000.0;
+    for (std::uint64_t i = 0; i < 20'000; ++i)
+      share[static_cast<std::size_t>(sample(logits, sampling, i))] += 1 / 20'000.0;
     return share;
   };
   const auto all = shares({});

@@ -47,7 +47,8 @@ TEST(QueryNorm, CountsAStepOfSeveralMicroBatchesOnce) {
   once->commit(one);
   twice->commit(sum);
   const auto a = ParameterSet(*once).buffers(), b = ParameterSet(*twice).buffers();
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(near(a[i].tensor.to(at::kDouble), b[i].tensor.to(at::kDouble)));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(near(a[i].tensor.to(at::kDouble), b[i].tensor.to(at::kDouble)));
 }
 
 TEST(QueryNorm, AveragesMomentsNotVariances) {
@@ -62,7 +63,8 @@ TEST(QueryNorm, AveragesMomentsNotVariances) {
   const auto both = at::cat({queries(1) - 10, queries(1) + 10});
   const auto y = norm->forward(both, none);
   EXPECT_LT(y.mean(0).abs().max().item<double>(), 1e-9);
-  EXPECT_TRUE(near(y.var(0, false), at::ones({kHeads, kKey}, at::kDouble)) || y.var(0, false).sub(1).abs().max().item<double>() < 1e-5);
+  EXPECT_TRUE(near(y.var(0, false), at::ones({kHeads, kKey}, at::kDouble)) ||
+              y.var(0, false).sub(1).abs().max().item<double>() < 1e-5);
 }
 
 TEST(QueryNorm, BeforeTheFirstStepTakesQueriesAsTheyAre) {

@@ -113,8 +113,9 @@ TEST(Head, GivesPaddingNoProbabilityAndNoGradient) {
   const auto hidden = torch::randn({1, 12, 16});
   const auto ids = some_ids(1, 12);
   const auto loss = model->head->loss(hidden, ids, at::ones({1, 12}, at::kByte));
-  const auto expected = torch::nn::functional::cross_entropy(hidden.view({12, 16}).matmul(weight.narrow(0, 0, 50).t()), ids.view({12}),
-                                                            torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+  const auto expected =
+      torch::nn::functional::cross_entropy(hidden.view({12, 16}).matmul(weight.narrow(0, 0, 50).t()), ids.view({12}),
+                                           torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
   EXPECT_NEAR(loss.loss.item<double>(), expected.item<double>(), 1e-4);
   loss.loss.backward();
   EXPECT_EQ(weight.grad().slice(0, 50).abs().sum().item<float>(), 0);
@@ -133,11 +134,16 @@ TEST(ModelConfig, RefusesWhatCannotBe) {
     }
     return std::string();
   };
-  EXPECT_EQ(refusal([](auto& c) { c.n_heads = 3; }), "n_heads (3) must divide d_model (256), or head_dim must be given");
+  EXPECT_EQ(refusal([](auto& c) { c.n_heads = 3; }),
+            "n_heads (3) must divide d_model (256), or head_dim must be given");
   EXPECT_EQ(refusal([](auto& c) { c.n_kv_heads = 3; }), "n_kv_heads (3) must divide n_heads (4)");
-  EXPECT_EQ(refusal([](auto& c) { c.layers = {{LayerSet{LayerRange{4, 4}}, DenseConfig{}}}; }),
+  EXPECT_EQ(refusal([](auto& c) {
+              c.layers = {{LayerSet{LayerRange{4, 4}}, DenseConfig{}}};
+            }),
             "layers.0.at: layer 4 does not exist: n_layers is 4, counted from 0");
-  EXPECT_EQ(refusal([](auto& c) { c.layers = {{LayerSet{LayerRange{1, 2}}, DenseConfig{}}, {LayerSet{LayerRange{2, 2}}, DenseConfig{}}}; }),
+  EXPECT_EQ(refusal([](auto& c) {
+              c.layers = {{LayerSet{LayerRange{1, 2}}, DenseConfig{}}, {LayerSet{LayerRange{2, 2}}, DenseConfig{}}};
+            }),
             "layers.1.at: layer 2 is already named by layers.0");
   EXPECT_EQ(refusal([](auto& c) {
               PeerConfig small = PeerConfig::small(), large = PeerConfig::small();
@@ -145,7 +151,8 @@ TEST(ModelConfig, RefusesWhatCannotBe) {
               large.num_experts = 64;
               c.layers = {{LayerSet{LayerRange{1, 1}}, small}, {LayerSet{LayerRange{2, 2}}, large}};
             }),
-            "table 't' is used in two shapes: 16 x 512, and 64 x 512 in layer 2; layers share a table only when both are equal");
+            "table 't' is used in two shapes: 16 x 512, and 64 x 512 in layer 2; layers share a table only when both "
+            "are equal");
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ TEST(Schedule, RisesStaysAndFallsWithOneMinusSqrt) {
 
 TEST(Schedule, FallsInTheShapeAskedForToTheRatioAskedFor) {
   const auto at = [](DecayShape shape, std::int64_t step) {
-    return Schedule(WsdConfig{.warmup = {}, .decay = Duration::of_steps(10), .decay_shape = shape, .final_lr_ratio = 0.5}, 10, kTokens)
+    return Schedule(
+               WsdConfig{.warmup = {}, .decay = Duration::of_steps(10), .decay_shape = shape, .final_lr_ratio = 0.5},
+               10, kTokens)
         .factor(step);
   };
   EXPECT_DOUBLE_EQ(at(DecayShape::linear, 5), 0.75);
@@ -38,7 +40,8 @@ TEST(Schedule, CosineAndLinearFallFromTheEndOfTheWarmup) {
 }
 
 TEST(Schedule, ConstantStaysAndWarmsUpByTokens) {
-  const Schedule schedule(ConstantConfig{.warmup = Duration::of_tokens(2500)}, 100, kTokens);  // three steps, rounded up
+  const Schedule schedule(ConstantConfig{.warmup = Duration::of_tokens(2500)}, 100,
+                          kTokens);  // three steps, rounded up
   EXPECT_DOUBLE_EQ(schedule.factor(0), 1.0 / 3);
   EXPECT_DOUBLE_EQ(schedule.factor(2), 1);
   EXPECT_DOUBLE_EQ(schedule.factor(1000), 1);

@@ -89,7 +89,8 @@ TEST(Gradients, CollectWhatBackwardAddsInOneBuffer) {
   EXPECT_EQ(a.grad()[3][3].item<float>(), 2);
   gradients.clear();
   EXPECT_EQ(b.grad().abs().sum().item<float>(), 0);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.grad().data_ptr()) % 64, reinterpret_cast<std::uintptr_t>(a.grad().data_ptr()) % 64);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.grad().data_ptr()) % 64,
+            reinterpret_cast<std::uintptr_t>(a.grad().data_ptr()) % 64);
 }
 
 TEST(RowGrad, AddsRowsAndForgetsThemAtClear) {

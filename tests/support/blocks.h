@@ -14,7 +14,8 @@ class LoneBlock : public torch::nn::Module, public Tables {
   static std::shared_ptr<LoneBlock> make(const FfwConfig& config, std::int64_t d_model, std::uint64_t seed = 1,
                                          at::ScalarType dtype = at::kFloat, std::int64_t n_layers = 2) {
     auto lone = std::make_shared<LoneBlock>(dtype);
-    lone->block_ = lone->register_module("ffw", build_ffw({d_model, n_layers, 0, at::TensorOptions(dtype), lone.get()}, config));
+    lone->block_ =
+        lone->register_module("ffw", build_ffw({d_model, n_layers, 0, at::TensorOptions(dtype), lone.get()}, config));
     ParameterSet(*lone).initialize(seed);
     return lone;
   }
@@ -22,12 +23,16 @@ class LoneBlock : public torch::nn::Module, public Tables {
 
   std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) override {
     auto& table = tables_[use.name];
-    if (!table) table = register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, at::TensorOptions(dtype_)));
+    if (!table)
+      table =
+          register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, at::TensorOptions(dtype_)));
     return table;
   }
 
   Ffw& block() { return *block_; }
-  FfwOutput forward(const at::Tensor& x) { return block_->forward({x, at::zeros({x.size(0), x.size(1)}, at::kLong), {}}); }
+  FfwOutput forward(const at::Tensor& x) {
+    return block_->forward({x, at::zeros({x.size(0), x.size(1)}, at::kLong), {}});
+  }
   ParameterSet parameters_of() { return ParameterSet(*this); }
   std::shared_ptr<RowTable> only_table() const { return tables_.begin()->second; }
 

@@ -11,7 +11,8 @@ namespace peerless::test {
 // While one lives, on this thread: matrix products, attention, and our fused operators.
 class FlopCounter {
  public:
-  FlopCounter() : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(&FlopCounter::count).needsInputs(true))) {
+  FlopCounter()
+      : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(&FlopCounter::count).needsInputs(true))) {
     flops_ = 0;
   }
   ~FlopCounter() { at::removeCallback(handle_); }
@@ -23,7 +24,9 @@ class FlopCounter {
  private:
   static std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& call) {
     const std::string_view name = call.name();
-    const auto size = [&](std::size_t input, std::int64_t dim) { return static_cast<double>(call.inputs()[input].toTensor().size(dim)); };
+    const auto size = [&](std::size_t input, std::int64_t dim) {
+      return static_cast<double>(call.inputs()[input].toTensor().size(dim));
+    };
     const auto numel = [&](std::size_t input) { return static_cast<double>(call.inputs()[input].toTensor().numel()); };
     if (name == "aten::mm") flops_ += 2 * numel(0) * size(1, 1);
     if (name == "aten::addmm") flops_ += 2 * numel(1) * size(2, 1);

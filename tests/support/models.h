@@ -29,7 +29,8 @@ inline std::shared_ptr<LanguageModel> make_model(const ModelConfig& config, std:
   return model;
 }
 
-inline at::Tensor some_ids(std::int64_t batch, std::int64_t length, std::int64_t vocab_size = 50, std::uint64_t seed = 1) {
+inline at::Tensor some_ids(std::int64_t batch, std::int64_t length, std::int64_t vocab_size = 50,
+                           std::uint64_t seed = 1) {
   torch::manual_seed(static_cast<std::int64_t>(seed));
   return torch::randint(vocab_size, {batch, length}, at::kLong);
 }

@@ -17,9 +17,12 @@ inline double error(const at::Tensor& a, const at::Tensor& b) {
 
 inline double tolerance(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kDouble: return 1e-9;
-    case at::kFloat: return 1e-5;
-    default: return 1e-2;
+    case at::kDouble:
+      return 1e-9;
+    case at::kFloat:
+      return 1e-5;
+    default:
+      return 1e-2;
   }
 }
 
@@ -42,6 +45,18 @@ inline std::vector<at::Tensor> copy_of(const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) copies.push_back(tensor.detach().clone());
   return copies;
 }
+
+// For its lifetime, ATen uses so many threads.
+class Threads {
+ public:
+  explicit Threads(int n) : before_(at::get_num_threads()) { at::set_num_threads(n); }
+  ~Threads() { at::set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
 
 // d f / d x[i] by central differences, for fp64 tensors of few elements.
 template <class F>

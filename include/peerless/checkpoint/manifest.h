@@ -24,6 +24,7 @@ struct CheckpointInfo {
   std::string config;   // resolved, as YAML
   Digest tokenizer;
   Digest data;
+  std::vector<std::string> data_sources = {};  // a line each, for people: they say what changed when `data` did
   bool operator==(const CheckpointInfo&) const = default;
 };
 

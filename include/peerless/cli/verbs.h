@@ -1,5 +1,5 @@
-// The verbs of the program. Each adds its subcommand to the app; the subcommand's callback does the work and throws Error
-// (or sets the exit code) where it cannot.
+// The verbs of the program. Each adds its subcommand to the app; the subcommand's callback does the work and throws
+// Error (or sets the exit code) where it cannot.
 #pragma once
 
 #include <CLI/CLI.hpp>

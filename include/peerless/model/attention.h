@@ -24,7 +24,7 @@ struct LayerCache {
 // For generation: what attention needs of the past.
 struct KvCache {
   std::vector<LayerCache> layers;
-  std::int64_t length = 0;    // positions held
+  std::int64_t length = 0;  // positions held
   std::int64_t capacity = 0;
 };
 

@@ -45,14 +45,17 @@ struct ModelConfig {
     visit("n_layers", c.n_layers, AtLeast{1}, "decoder layers");
     visit("d_model", c.d_model, AtLeast{1}, "width of the residual stream");
     visit("n_heads", c.n_heads, AtLeast{1}, "query heads");
-    visit("n_kv_heads", c.n_kv_heads, AtLeast{1}, "key and value heads, each shared by n_heads / n_kv_heads query heads; unset: n_heads");
+    visit("n_kv_heads", c.n_kv_heads, AtLeast{1},
+          "key and value heads, each shared by n_heads / n_kv_heads query heads; unset: n_heads");
     visit("head_dim", c.head_dim, AtLeast{2} && MultipleOf{2}, "width of a head; unset: d_model / n_heads");
     visit("rope_theta", c.rope_theta, Above{0}, "base of the rotary position embedding");
     visit("norm_eps", c.norm_eps, Above{0}, "epsilon of the RMS norms");
-    visit("qk_norm", c.qk_norm, Any{}, "RMS norm of queries and keys before the rotation: per head, or over the full width");
+    visit("qk_norm", c.qk_norm, Any{},
+          "RMS norm of queries and keys before the rotation: per head, or over the full width");
     visit("tie_embeddings", c.tie_embeddings, Any{}, "the head uses the embedding's weights");
     visit("logit_softcap", c.logit_softcap, AtLeast{0}, "logits become c tanh(logits / c); 0: as they are");
-    visit("z_loss", c.z_loss, AtLeast{0}, "coefficient of the mean squared log-sum-exp of the logits, added to the loss");
+    visit("z_loss", c.z_loss, AtLeast{0},
+          "coefficient of the mean squared log-sum-exp of the logits, added to the loss");
     visit("ffw", c.ffw, Any{}, "the feed-forward block of every layer that model.layers does not name");
     visit("layers", c.layers, Any{}, "layers with another feed-forward block");
   }

@@ -20,7 +20,7 @@ class Head final : public Module {
 
   CrossEntropy loss(const at::Tensor& hidden, const at::Tensor& targets, const at::Tensor& mask) const;
   at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& targets) const;  // [B, T] fp32, no gradient
-  at::Tensor logits(const at::Tensor& hidden) const;                                   // [..., D] -> [..., vocab_size] fp32
+  at::Tensor logits(const at::Tensor& hidden) const;  // [..., D] -> [..., vocab_size] fp32
 
  private:
   std::int64_t vocab_size_;

@@ -1,8 +1,8 @@
 // What a forward pass wants to tell, by name: sums that add up over micro-batches, processes and evaluation batches.
 //
-// Forward writes no state. Running statistics, balance biases and counts leave the model as Stats, are added over a step
-// in micro-batch order, and `commit(stats)` applies them once, after the guard: a recomputed forward cannot count twice,
-// a skipped step leaves no trace, and evaluation cannot disturb training.
+// Forward writes no state. Running statistics, balance biases and counts leave the model as Stats, are added over a
+// step in micro-batch order, and `commit(stats)` applies them once, after the guard: a recomputed forward cannot count
+// twice, a skipped step leaves no trace, and evaluation cannot disturb training.
 #pragma once
 
 #include <ATen/core/Tensor.h>

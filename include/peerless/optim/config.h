@@ -20,10 +20,16 @@ struct TablesConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("lr_multiplier", c.lr_multiplier, Above{0}, "learning rate of tables, as a multiple of optim.lr", Resume::with_override);
-    visit("weight_decay", c.weight_decay, AtLeast{0}, "decoupled decay of the rows that are updated", Resume::with_override);
-    visit("grad_clip", c.grad_clip, AtLeast{0}, "largest norm of all tables' gradient together; 0: no clipping", Resume::with_override);
-    visit("update", c.update, Any{}, "touched_rows: rows not retrieved in a step keep weight and moments (torch.optim.SparseAdam); dense: AdamW on all rows", Resume::with_override);
+    visit("lr_multiplier", c.lr_multiplier, Above{0}, "learning rate of tables, as a multiple of optim.lr",
+          Resume::with_override);
+    visit("weight_decay", c.weight_decay, AtLeast{0}, "decoupled decay of the rows that are updated",
+          Resume::with_override);
+    visit("grad_clip", c.grad_clip, AtLeast{0}, "largest norm of all tables' gradient together; 0: no clipping",
+          Resume::with_override);
+    visit("update", c.update, Any{},
+          "touched_rows: rows not retrieved in a step keep weight and moments (torch.optim.SparseAdam); dense: AdamW "
+          "on all rows",
+          Resume::with_override);
   }
   bool operator==(const TablesConfig&) const = default;
 };
@@ -40,10 +46,13 @@ struct AdamWConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("lr", c.lr, Above{0}, "peak learning rate", Resume::with_override);
-    visit("betas", c.betas, AtLeast{0} && Below{1}, "decay of the first and second moments: two numbers", Resume::with_override);
+    visit("betas", c.betas, AtLeast{0} && Below{1}, "decay of the first and second moments: two numbers",
+          Resume::with_override);
     visit("eps", c.eps, Above{0}, "added to the root of the second moment", Resume::with_override);
-    visit("weight_decay", c.weight_decay, AtLeast{0}, "decoupled decay of matrices; vectors, embedding, head and routers have none", Resume::with_override);
-    visit("grad_clip", c.grad_clip, AtLeast{0}, "largest norm of the gradient without tables; 0: no clipping", Resume::with_override);
+    visit("weight_decay", c.weight_decay, AtLeast{0},
+          "decoupled decay of matrices; vectors, embedding, head and routers have none", Resume::with_override);
+    visit("grad_clip", c.grad_clip, AtLeast{0}, "largest norm of the gradient without tables; 0: no clipping",
+          Resume::with_override);
     visit("tables", c.tables, Any{}, "tables of experts and values", Resume::with_override);
   }
   void check() const {

@@ -31,7 +31,8 @@ struct WsdConfig {
     visit("warmup", c.warmup, Any{}, "length of the linear rise from 0", Resume::with_override);
     visit("decay", c.decay, Any{}, "length of the decay at the end of the run", Resume::with_override);
     visit("decay_shape", c.decay_shape, Any{}, "how it falls", Resume::with_override);
-    visit("final_lr_ratio", c.final_lr_ratio, Between{0, 1}, "share of the peak that the decay ends at", Resume::with_override);
+    visit("final_lr_ratio", c.final_lr_ratio, Between{0, 1}, "share of the peak that the decay ends at",
+          Resume::with_override);
   }
   bool operator==(const WsdConfig&) const = default;
 };
@@ -46,7 +47,8 @@ struct FallingConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("warmup", c.warmup, Any{}, "length of the linear rise from 0", Resume::with_override);
-    visit("final_lr_ratio", c.final_lr_ratio, Between{0, 1}, "share of the peak that the fall ends at", Resume::with_override);
+    visit("final_lr_ratio", c.final_lr_ratio, Between{0, 1}, "share of the peak that the fall ends at",
+          Resume::with_override);
   }
   bool operator==(const FallingConfig&) const = default;
 };

@@ -1,9 +1,9 @@
-// Where the gradients of a step are: those of dense parameters in one flat buffer, in parameter order; those of tables in
-// their RowGrads.
+// Where the gradients of a step are: those of dense parameters in one flat buffer, in parameter order; those of tables
+// in their RowGrads.
 //
 // Every dense parameter's .grad is a view of the buffer, into which backward adds, so that norms, reductions and the
-// guard are one pass over contiguous memory in an order that never changes. Tensors start at 64-byte boundaries; the gaps
-// stay zero.
+// guard are one pass over contiguous memory in an order that never changes. Tensors start at 64-byte boundaries; the
+// gaps stay zero.
 #pragma once
 
 #include <vector>

@@ -30,8 +30,8 @@ struct Init {
 };
 
 struct Parameter {
-  std::string name;               // "layers.2.ffw.query.weight"
-  at::Tensor tensor;              // a leaf that requires grad
+  std::string name;   // "layers.2.ffw.query.weight"
+  at::Tensor tensor;  // a leaf that requires grad
   Role role;
   Init init;
   std::shared_ptr<RowGrad> rows;  // its gradient, for tables; null: the gradient is tensor.grad()

@@ -23,7 +23,7 @@ class ParameterSet {
 
   // Fills every parameter from (seed, its name); element i is the same on any device, in any shard. Buffers keep
   // what their module gave them.
-  void initialize(std::uint64_t seed);
+  void initialize(std::uint64_t seed) const;
 
   // All parameters and buffers, named "model.<name>".
   NamedTensors named_tensors() const;

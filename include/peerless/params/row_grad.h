@@ -3,12 +3,12 @@
 //   row ids[s] of the table has gradient values[s, :]      for each slot s < size(); all other rows have none
 //
 // Slots are handed out in the order in which rows are first touched, so equal steps give equal bits. Micro-batches,
-// layers that share a table, and recomputation all add to the same slots. Between steps it is empty; its memory is kept,
-// because a fresh buffer a step costs more in page faults than the step itself at a million rows.
+// layers that share a table, and recomputation all add to the same slots. Between steps it is empty; its memory is
+// kept, because a fresh buffer a step costs more in page faults than the step itself at a million rows.
 //
 // Shapes   N rows of the table, W width of a row, R touched rows; values [R, W] in the table's dtype, ids [R] int32
-// Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost nothing)
-// Threads  one at a time, but rows of different slots may be written by many
+// Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost
+// nothing) Threads  one at a time, but rows of different slots may be written by many
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,19 +26,20 @@ class RowGrad {
 
   struct Claim {
     std::vector<std::int32_t> slots;  // slot of each row asked for
-    std::int64_t first_fresh;         // slots from here on hold no value yet: the caller stores them, and adds to others
+    std::int64_t first_fresh;  // slots from here on hold no value yet: the caller stores them, and adds to others
   };
   // Finds or makes the slots of distinct `rows`. Cost: one pass over them.
   Claim claim(std::span<const std::int32_t> rows);
 
-  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels use claim() and write themselves.
+  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels use claim() and write
+  // themselves.
   void add(const at::Tensor& rows, const at::Tensor& add);
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
   std::span<const std::int32_t> ids() const { return ids_; }
   std::span<const std::int32_t> slots() const { return slot_of_row_; }  // of each row of the table; -1: none
-  at::Tensor values() const;  // [R, W], a view
-  at::Tensor buffer() const;  // [N, W], of which the first size() rows count
+  at::Tensor values() const;                                            // [R, W], a view
+  at::Tensor buffer() const;                                            // [N, W], of which the first size() rows count
 
   at::Tensor dense() const;  // [N, W], zeros where no row was touched: for tests and brute-force references
   void clear();

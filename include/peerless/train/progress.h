@@ -6,28 +6,16 @@
 #include <optional>
 
 #include "peerless/train/machine.h"
+#include "peerless/train/training_step.h"
 
 namespace peerless {
-
-// The learning numbers of one step: equal in every replay of it.
-struct StepReport {
-  std::int64_t step = 0;  // steps done, this one included
-  double loss = 0;        // cross-entropy per unmasked token, in nats
-  double aux_loss = 0;    // what the blocks add
-  double z_loss = 0;
-  double lr = 0;
-  double grad_norm = 0;        // of dense parameters, before clipping
-  double table_grad_norm = 0;  // of tables
-  std::int64_t rows_touched = 0;
-  bool skipped = false;  // loss or gradient was not finite: nothing was changed
-};
 
 // The machine's numbers over the steps since the last log line; evaluation and saving are not in them.
 struct Performance {
   double tokens_per_second = 0;
-  double mfu = 0;         // share of the peak rate
+  double mfu = 0;  // share of the peak rate
   double step_seconds = 0;
-  double data_wait = 0;   // share of the time spent waiting for batches
+  double data_wait = 0;  // share of the time spent waiting for batches
   std::int64_t resident_bytes = 0;
 };
 
@@ -37,18 +25,18 @@ class Progress {
 
   // Times one step: begin, then end with what the loader had waited in all so far.
   void begin_step();
-  void end_step(const StepReport& report, double data_wait_seconds);
+  void end_step(std::int64_t step, const StepReport& report, double data_wait_seconds);
 
   // The numbers since the last call.
   Performance take();
 
-  void print(const StepReport& report, const Performance& performance) const;
+  void print(std::int64_t step, const StepReport& report, const Performance& performance) const;
   // Clears the rewritten line, so that a log line can follow.
   void clear_line() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  void rewrite_line(const StepReport& report);
+  void rewrite_line(std::int64_t step, const StepReport& report) const;
 
   std::int64_t last_step_, tokens_per_step_;
   double flops_per_token_;

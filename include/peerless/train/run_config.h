@@ -43,16 +43,20 @@ struct TrainConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("global_batch_size", c.global_batch_size, AtLeast{1}, "sequences per step, over all processes");
-    visit("micro_batch_size", c.micro_batch_size, AtLeast{1}, "sequences per forward pass; their gradients are summed over a step");
+    visit("micro_batch_size", c.micro_batch_size, AtLeast{1},
+          "sequences per forward pass; their gradients are summed over a step");
     visit("max_steps", c.max_steps, AtLeast{1}, "length of the run; schedules are shares of it", Resume::with_override);
-    visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later", Resume::free);
+    visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later",
+          Resume::free);
     visit("precision", c.precision, Any{}, "dtype of matrix products; parameters, norms, routing and sums stay fp32");
     visit("threads", c.threads, AtLeast{0}, "threads of a process; 0: all its cores", Resume::free);
-    visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1}, "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
+    visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
+          "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
   }
   void check() const {
     if (global_batch_size % micro_batch_size != 0)
-      throw Error(ExitCode::config, "micro_batch_size (", micro_batch_size, ") must divide global_batch_size (", global_batch_size, ")");
+      throw Error(ExitCode::config, "micro_batch_size (", micro_batch_size, ") must divide global_batch_size (",
+                  global_batch_size, ")");
   }
   bool operator==(const TrainConfig&) const = default;
 };
@@ -64,7 +68,8 @@ struct LogConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("every_steps", c.every_steps, Any{}, "steps between log lines and records in metrics.jsonl");
-    visit("peak_tflops", c.peak_tflops, Above{0}, "what MFU is a share of; unset: the rate of a matrix product measured at the start");
+    visit("peak_tflops", c.peak_tflops, Above{0},
+          "what MFU is a share of; unset: the rate of a matrix product measured at the start");
   }
   bool operator==(const LogConfig&) const = default;
 };

@@ -12,9 +12,9 @@ namespace peerless {
 
 // What `peerless train` was told beside the config.
 struct StartOptions {
-  std::string resume = "auto";        // auto, never, or the folder of a checkpoint of this run
-  std::optional<std::string> from;    // a checkpoint, or a run, whose weights, moments and data position to start with
-  bool weights_only = false;          // ... of which only the weights
+  std::string resume = "auto";      // auto, never, or the folder of a checkpoint of this run
+  std::optional<std::string> from;  // a checkpoint, or a run, whose weights, moments and data position to start with
+  bool weights_only = false;        // ... of which only the weights
   std::vector<std::string> override_keys;  // keys that may differ from the checkpoint's config
   bool allow_data_change = false;
 };

@@ -22,7 +22,8 @@ struct TrainedModel {
 
 // `path` is a checkpoint or a run (its newest good one). `overrides` are laid over the config it was saved with:
 // data.val, device, tokenizer.model; the architecture must stay. Error(config) when the tokenizer is another one.
-TrainedModel open_trained_model(Files& files, const std::filesystem::path& path, const std::vector<std::string>& overrides);
+TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
+                                const std::vector<std::string>& overrides);
 
 // What training, evaluation and generation share in setting up.
 at::Device choose_device(Device device);  // Error(config) when a GPU is asked for and there is none

@@ -1,8 +1,5 @@
-// The training loop: next batch, forward, loss, backward, reduce, guard, clip, step, commit, log, evaluate, checkpoint.
+// The training loop: step after step, logged, evaluated and saved as the config says.
 //
-// The loss of a step is the sum over the unmasked tokens of the global batch divided by their number, known before the
-// first backward; auxiliary losses are means over micro-batches. So one batch of unequal masks gives the same gradient
-// in 1, 2 or 4 micro-batches.
 // A step whose loss or gradient is not finite changes nothing but the counters; too many in a row end the run.
 #pragma once
 
@@ -13,10 +10,7 @@
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/data/loader.h"
-#include "peerless/dist/communicator.h"
 #include "peerless/eval/evaluate.h"
-#include "peerless/model/language_model.h"
-#include "peerless/optim/adamw.h"
 #include "peerless/optim/schedule.h"
 #include "peerless/train/counters.h"
 #include "peerless/train/metrics_log.h"
@@ -24,6 +18,7 @@
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
 #include "peerless/train/status.h"
+#include "peerless/train/training_step.h"
 
 namespace peerless {
 
@@ -47,19 +42,13 @@ class Trainer {
   const TrainingData& data() const { return data_; }
 
  private:
-  struct StepSums {  // over the micro-batches of one step, on the model's device
-    at::Tensor loss, z_loss, aux_loss;
-    Stats stats;
-  };
   void begin();
   StepReport train_step();
-  StepSums forward_backward();
   void give_up_if_diverged() const;
   void record(const StepReport& report);
   void validate();
   void save();
 
-  NamedTensors tensors() const;  // all that a checkpoint holds but the counters
   Json position() const;
   BatchShare share() const;
   bool due(const Duration& every) const;
@@ -75,9 +64,7 @@ class Trainer {
   TrainingData data_;
   std::vector<EvalSet> eval_sets_;
   std::shared_ptr<LanguageModel> model_;
-  ParameterSet parameters_;
-  Gradients gradients_;
-  AdamW optimizer_;
+  TrainingStep step_;
   Schedule schedule_;
   CheckpointFolder checkpoints_;
   Counters counters_;

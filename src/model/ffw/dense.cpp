@@ -15,10 +15,14 @@ double DenseConfig::output_variance(std::int64_t d_model, std::int64_t n_layers)
   const double std = kInitStd * std::sqrt(static_cast<double>(d_model));  // of what enters the nonlinearity
   const double hidden = [&] {
     switch (activation) {
-      case DenseActivation::gelu: return second_moment(gelu, std);
-      case DenseActivation::relu2: return second_moment([](double z) { return relu(z) * relu(z); }, std);
-      case DenseActivation::swiglu: return second_moment(silu, std) * std * std;
-      case DenseActivation::geglu: return second_moment(gelu, std) * std * std;
+      case DenseActivation::gelu:
+        return second_moment(gelu, std);
+      case DenseActivation::relu2:
+        return second_moment([](double z) { return relu(z) * relu(z); }, std);
+      case DenseActivation::swiglu:
+        return second_moment(silu, std) * std * std;
+      case DenseActivation::geglu:
+        return second_moment(gelu, std) * std * std;
     }
     TORCH_CHECK(false, "unknown activation");
   }();
@@ -39,10 +43,14 @@ FfwOutput Dense::forward(const FfwInput& input) {
   const auto up = up_->forward(input.x);
   const auto hidden = [&] {
     switch (activation_) {
-      case DenseActivation::gelu: return at::gelu(up);
-      case DenseActivation::relu2: return at::relu(up).square();
-      case DenseActivation::swiglu: return at::silu(gate_->forward(input.x)) * up;
-      case DenseActivation::geglu: return at::gelu(gate_->forward(input.x)) * up;
+      case DenseActivation::gelu:
+        return at::gelu(up);
+      case DenseActivation::relu2:
+        return at::relu(up).square();
+      case DenseActivation::swiglu:
+        return at::silu(gate_->forward(input.x)) * up;
+      case DenseActivation::geglu:
+        return at::gelu(gate_->forward(input.x)) * up;
     }
     TORCH_CHECK(false, "unknown activation");
   }();

@@ -13,18 +13,24 @@ namespace {
 
 double apply(PeerScore score, double s, double log_sum) {
   switch (score) {
-    case PeerScore::softmax: return std::exp(s - log_sum);
-    case PeerScore::sigmoid: return 1 / (1 + std::exp(-s));
-    case PeerScore::relu: return relu(s);
+    case PeerScore::softmax:
+      return std::exp(s - log_sum);
+    case PeerScore::sigmoid:
+      return 1 / (1 + std::exp(-s));
+    case PeerScore::relu:
+      return relu(s);
   }
   return s;
 }
 
 double second_moment_of(Activation activation) {
   switch (activation) {
-    case Activation::gelu: return second_moment(gelu, 1);
-    case Activation::relu: return 0.5;
-    case Activation::none: return 1;
+    case Activation::gelu:
+      return second_moment(gelu, 1);
+    case Activation::relu:
+      return 0.5;
+    case Activation::none:
+      return 1;
   }
   return 1;
 }
@@ -55,7 +61,8 @@ double expected_square_of_weights(const PeerConfig& config, double score_std) {
     stream.normal(drawn, token * 2 * n);
     for (float& s : drawn) s *= static_cast<float>(score_std);
     const auto middle = drawn.begin() + static_cast<std::ptrdiff_t>(n);
-    const auto scores = best_sums({drawn.begin(), middle}, {middle, drawn.end()}, static_cast<std::size_t>(config.top_k));
+    const auto scores =
+        best_sums({drawn.begin(), middle}, {middle, drawn.end()}, static_cast<std::size_t>(config.top_k));
     double exp_sum = 0;
     for (const double s : scores) exp_sum += std::exp(s);
     for (const double s : scores) {
@@ -69,8 +76,10 @@ double expected_square_of_weights(const PeerConfig& config, double score_std) {
 }
 
 double value_std(const PeerConfig& config, const Build& build, double variance) {
-  const double query_std = config.query_norm == QueryNormKind::none ? kInitStd * std::sqrt(static_cast<double>(build.d_model)) : 1;
-  const double score_std = query_std / std::sqrt(3.0);  // of each half: d_key/2 products with keys of variance 2/(3 d_key)
+  const double query_std =
+      config.query_norm == QueryNormKind::none ? kInitStd * std::sqrt(static_cast<double>(build.d_model)) : 1;
+  const double score_std =
+      query_std / std::sqrt(3.0);  // of each half: d_key/2 products with keys of variance 2/(3 d_key)
   return std::sqrt(variance / (expected_square_of_weights(config, score_std) * second_moment_of(config.activation)));
 }
 
@@ -94,13 +103,16 @@ PeerConfig PeerConfig::small() {
 
 void PeerConfig::check() const {
   if (n() * n() != num_experts)
-    throw Error(ExitCode::config, "num_experts (", num_experts, ") must be a square: experts are pairs of sub-keys; the nearest are ",
-                (n() - 1) * (n() - 1), ", ", n() * n(), " and ", (n() + 1) * (n() + 1));
+    throw Error(ExitCode::config, "num_experts (", num_experts,
+                ") must be a square: experts are pairs of sub-keys; the nearest are ", (n() - 1) * (n() - 1), ", ",
+                n() * n(), " and ", (n() + 1) * (n() + 1));
   if (num_experts > INT32_MAX) throw Error(ExitCode::config, "num_experts (", num_experts, ") must be below 2^31");
   if (top_k > n())
-    throw Error(ExitCode::config, "top_k (", top_k, ") must not exceed the ", n(), " sub-keys of each half, sqrt(num_experts)");
+    throw Error(ExitCode::config, "top_k (", top_k, ") must not exceed the ", n(),
+                " sub-keys of each half, sqrt(num_experts)");
   if (table && (table->find('.') != std::string::npos || table->starts_with("layer")))
-    throw Error(ExitCode::config, "table '", *table, "' must hold no dot and not begin with 'layer', the name of unnamed tables");
+    throw Error(ExitCode::config, "table '", *table,
+                "' must hold no dot and not begin with 'layer', the name of unnamed tables");
 }
 
 Cost PeerConfig::cost(std::int64_t d_model) const {
@@ -125,8 +137,9 @@ Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), c
   query_norm_ = register_module(
       "query_norm", std::make_shared<QueryNorm>(config.query_norm, config.heads, config.d_key, build.options));
   const double key_bound = 1 / std::sqrt(static_cast<double>(config.d_key) / 2);
-  keys_ = make_parameter("keys", {config.keys == PeerKeys::per_head ? config.heads : 1, 2, config.n(), config.d_key / 2},
-                         Role::router, Init::uniform(key_bound));
+  keys_ =
+      make_parameter("keys", {config.keys == PeerKeys::per_head ? config.heads : 1, 2, config.n(), config.d_key / 2},
+                     Role::router, Init::uniform(key_bound));
 
   double variance = config.output_variance(d, build.n_layers);
   if (config.shared_dense) {
@@ -149,12 +162,14 @@ FfwOutput Peer::forward(const FfwInput& input) {
   const auto weights = gates(scores).flatten(1);
   const auto experts = ids.flatten(1);
   if (!is_training()) count_usage(weights, experts, input.counted, stats);
-  auto y = peer_experts(x, weights, experts, *table_, config_.activation, config_.glu).to(input.x.dtype()).view_as(input.x);
+  auto y =
+      peer_experts(x, weights, experts, *table_, config_.activation, config_.glu).to(input.x.dtype()).view_as(input.x);
   if (shared_dense_) y = y + shared_dense_->forward(input).y;
   return {y, {}, std::move(stats)};
 }
 
-void Peer::count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted, Stats& stats) const {
+void Peer::count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted,
+                       Stats& stats) const {
   const auto ones = at::ones_like(weights, at::kDouble);
   const auto one = counted.defined() ? ones * counted.view({-1, 1}) : ones;
   const auto sum_by_expert = [&](const at::Tensor& value) {
@@ -166,9 +181,12 @@ void Peer::count_usage(const at::Tensor& weights, const at::Tensor& experts, con
 
 at::Tensor Peer::gates(const at::Tensor& scores) const {
   switch (config_.score) {
-    case PeerScore::softmax: return scores.softmax(-1);
-    case PeerScore::sigmoid: return scores.sigmoid();
-    case PeerScore::relu: return scores.relu();
+    case PeerScore::softmax:
+      return scores.softmax(-1);
+    case PeerScore::sigmoid:
+      return scores.sigmoid();
+    case PeerScore::relu:
+      return scores.relu();
   }
   TORCH_CHECK(false, "unknown score");
 }

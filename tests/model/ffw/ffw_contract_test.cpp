@@ -1,4 +1,5 @@
-// What every feed-forward block promises. Runs for each config type in FfwConfig, so that a block in that list is tested.
+// What every feed-forward block promises. Runs for each config type in FfwConfig, so that a block in that list is
+// tested.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -93,7 +94,8 @@ TYPED_TEST(FfwContract, HasTheGradientsOfFiniteDifferences) {
   for (const auto& parameter : block->parameters_of().parameters()) {
     const auto gradient = dense_grad(parameter).clone();
     const auto numeric = test::numeric_gradient(parameter.tensor, value);
-    EXPECT_LT((gradient - numeric).norm().template item<double>(), kTolerance * (1 + numeric.norm().template item<double>()))
+    EXPECT_LT((gradient - numeric).norm().template item<double>(),
+              kTolerance * (1 + numeric.norm().template item<double>()))
         << parameter.name;
   }
 }

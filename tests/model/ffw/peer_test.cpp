@@ -28,7 +28,8 @@ at::Tensor activate(const at::Tensor& z, Activation activation) {
   return activation == Activation::gelu ? at::gelu(z) : activation == Activation::relu ? at::relu(z) : z;
 }
 
-// PEER as its definition says it: every expert is scored and run for every token, and the best k of each head are summed.
+// PEER as its definition says it: every expert is scored and run for every token, and the best k of each head are
+// summed.
 at::Tensor score_every_expert(LoneBlock& block, const PeerConfig& c, const at::Tensor& x) {
   const auto parameters = block.parameters_of();
   const auto tokens = x.flatten(0, 1);
@@ -39,14 +40,17 @@ at::Tensor score_every_expert(LoneBlock& block, const PeerConfig& c, const at::T
     q = q * parameters.at("ffw.query_norm.weight").tensor + parameters.at("ffw.query_norm.bias").tensor;
   } else if (c.query_norm == QueryNormKind::rms) {
     const auto heads = q.view({-1, c.heads, c.d_key});
-    q = (heads / (heads.square().mean(-1, true) + 1e-5).sqrt()).flatten(1) * parameters.at("ffw.query_norm.weight").tensor;
+    q = (heads / (heads.square().mean(-1, true) + 1e-5).sqrt()).flatten(1) *
+        parameters.at("ffw.query_norm.weight").tensor;
   }
   const auto keys = parameters.at("ffw.keys").tensor.expand({c.heads, 2, n, c.d_key / 2});
   const auto s = at::einsum("thpc,hpnc->thpn", {q.view({-1, c.heads, 2, c.d_key / 2}), keys});
   const auto all = (s.select(2, 0).unsqueeze(-1) + s.select(2, 1).unsqueeze(-2)).flatten(-2);  // [tokens, heads, N]
   const auto [scores, ids] = all.sort(/*stable=*/true, -1, /*descending=*/true);
   const auto best = scores.narrow(-1, 0, c.top_k);
-  const auto g = c.score == PeerScore::softmax ? best.softmax(-1) : c.score == PeerScore::sigmoid ? best.sigmoid() : best.relu();
+  const auto g = c.score == PeerScore::softmax   ? best.softmax(-1)
+                 : c.score == PeerScore::sigmoid ? best.sigmoid()
+                                                 : best.relu();
   const auto weights = at::zeros_like(all).scatter(-1, ids.narrow(-1, 0, c.top_k), g).sum(1);  // [tokens, N]
   const auto rows = block.only_table()->weight().view({c.num_experts, -1, d});
   auto hidden = activate(tokens.matmul(rows.select(1, 0).t()), c.activation);
@@ -81,7 +85,8 @@ void expect_equal_to_brute_force(const PeerConfig& config, at::ScalarType dtype)
   torch::manual_seed(2);
   const auto x = torch::randn({2, 9, kWidth}, at::kDouble).to(dtype);
   const auto ours = gradients(*block, x, [&](const at::Tensor& leaf) { return block->forward(leaf).y; });
-  const auto reference = gradients(*block, x, [&](const at::Tensor& leaf) { return score_every_expert(*block, config, leaf); });
+  const auto reference =
+      gradients(*block, x, [&](const at::Tensor& leaf) { return score_every_expert(*block, config, leaf); });
   EXPECT_TRUE(near(ours.y, reference.y));
   ASSERT_EQ(ours.of.size(), reference.of.size());
   for (std::size_t i = 0; i < ours.of.size(); ++i) EXPECT_TRUE(near(ours.of[i], reference.of[i])) << "gradient " << i;
@@ -218,10 +223,12 @@ TEST(Peer, StartsWithTheOutputVarianceOfADenseBlockForEveryOption) {
           config.glu = glu;
           if (branch) config.shared_dense = DenseConfig{.activation = DenseActivation::swiglu, .d_ff = 96};
           torch::manual_seed(1);
-          const auto y = LoneBlock::make(config, kModel, 1, at::kFloat, kLayers)->forward(torch::randn({2, 512, kModel})).y;
+          const auto y =
+              LoneBlock::make(config, kModel, 1, at::kFloat, kLayers)->forward(torch::randn({2, 512, kModel})).y;
           EXPECT_NEAR(y.square().mean().item<double>() / expected, 1, 0.2)
-              << enum_names(score)[static_cast<std::size_t>(score)] << " " << enum_names(activation)[static_cast<std::size_t>(activation)]
-              << (glu ? " glu" : "") << (branch ? " with a branch" : "");
+              << enum_names(score)[static_cast<std::size_t>(score)] << " "
+              << enum_names(activation)[static_cast<std::size_t>(activation)] << (glu ? " glu" : "")
+              << (branch ? " with a branch" : "");
         }
       }
     }
@@ -236,12 +243,16 @@ TEST(PeerConfig, RefusesWhatCannotBe) {
     return complaint([&] { config.check(); });
   };
   EXPECT_EQ(refusal([](auto& c) { c.num_experts = 1000; }),
-            (test::Complaint{ExitCode::config, "num_experts (1000) must be a square: experts are pairs of sub-keys; the nearest are "
-                                               "961, 1024 and 1089"}));
-  EXPECT_EQ(refusal([](auto& c) { c.num_experts = 64, c.top_k = 9; }),
-            (test::Complaint{ExitCode::config, "top_k (9) must not exceed the 8 sub-keys of each half, sqrt(num_experts)"}));
-  EXPECT_EQ(refusal([](auto& c) { c.table = "layer3"; }),
-            (test::Complaint{ExitCode::config, "table 'layer3' must hold no dot and not begin with 'layer', the name of unnamed tables"}));
+            (test::Complaint{ExitCode::config,
+                             "num_experts (1000) must be a square: experts are pairs of sub-keys; the nearest are "
+                             "961, 1024 and 1089"}));
+  EXPECT_EQ(
+      refusal([](auto& c) { c.num_experts = 64, c.top_k = 9; }),
+      (test::Complaint{ExitCode::config, "top_k (9) must not exceed the 8 sub-keys of each half, sqrt(num_experts)"}));
+  EXPECT_EQ(
+      refusal([](auto& c) { c.table = "layer3"; }),
+      (test::Complaint{ExitCode::config,
+                       "table 'layer3' must hold no dot and not begin with 'layer', the name of unnamed tables"}));
 }
 
 }  // namespace

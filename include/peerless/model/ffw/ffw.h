@@ -29,8 +29,8 @@ class Tables {
 struct Build {
   std::int64_t d_model;
   std::int64_t n_layers;
-  std::int64_t layer;          // this block's layer, from 0
-  at::TensorOptions options;   // dtype and device of parameters
+  std::int64_t layer;         // this block's layer, from 0
+  at::TensorOptions options;  // dtype and device of parameters
   Tables* tables;
 };
 

@@ -16,7 +16,8 @@ using FfwConfig = std::variant<DenseConfig, PeerConfig>;
 
 inline std::shared_ptr<Ffw> build_ffw(const Build& build, const FfwConfig& config) {
   return std::visit(
-      [&]<class C>(const C& c) -> std::shared_ptr<Ffw> { return std::make_shared<typename C::Block>(build, c); }, config);
+      [&]<class C>(const C& c) -> std::shared_ptr<Ffw> { return std::make_shared<typename C::Block>(build, c); },
+      config);
 }
 
 }  // namespace peerless

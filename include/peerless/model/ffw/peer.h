@@ -1,15 +1,17 @@
 // PEER: every token picks a few out of N = n^2 experts, each a single neuron, by product keys.
 //
 //   q_h       = norm(W_h x), split in halves q1, q2      for each of H heads; the norm: query_norm.h
-//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]                                   the K best per head: exact, never all N
-//   g         = softmax | sigmoid | relu of a head's K scores
-//   y         = sum over heads and their K experts of  g_i act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i
-//   y        += a dense block beside it, when `shared_dense` is given
+//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]                                   the K best per head: exact, never all
+//   N g         = softmax | sigmoid | relu of a head's K scores y         = sum over heads and their K experts of  g_i
+//   act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i y        += a dense block beside it, when `shared_dense`
+//   is given
 //
 // Shapes   x [B, T, D] -> y [B, T, D]; W [H d_key, D]; sub-keys [heads or 1, 2, n, d_key/2]
-//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert lies in one place of memory
+//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert lies in one place of
+//          memory
 // Cost     parameters 2 N D (GLU 3 N D) in the table; FLOPs per token 2 H (D d_key + n d_key + 2 K D), so N enters only
-//          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's RowGrad
+//          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's
+//          RowGrad
 // Ties     the lowest expert id wins
 // Start    sub-keys U(-b, b), b = 1/sqrt(d_key/2); u, w N(0, 1/D); v so that the output has the variance of a dense
 //          block's, for every score, activation and GLU option
@@ -65,7 +67,7 @@ struct PeerConfig {
     visit("table", c.table, NotEmpty{}, "name of the expert table; layers that give the same name share it");
   }
   void check() const;
-  std::int64_t n() const;           // sub-keys per half, sqrt(num_experts)
+  std::int64_t n() const;  // sub-keys per half, sqrt(num_experts)
   std::int64_t row_width(std::int64_t d_model) const { return (glu ? 3 : 2) * d_model; }
   Cost cost(std::int64_t d_model) const;
   double output_variance(std::int64_t d_model, std::int64_t n_layers) const {

@@ -1,0 +1,53 @@
+// One step of training: the gradient of its micro-batches, then reduce, guard, clip, update, commit.
+//
+// A step whose loss or gradient is not finite changes nothing: neither weights nor moments nor running statistics.
+#pragma once
+
+#include <functional>
+
+#include "peerless/data/batch.h"
+#include "peerless/dist/communicator.h"
+#include "peerless/model/language_model.h"
+#include "peerless/optim/adamw.h"
+
+namespace peerless {
+
+struct StepPlan {
+  std::int64_t micro_batches_here = 1;  // that this process computes
+  std::int64_t micro_batches = 1;       // of all processes
+  std::int64_t targets = 0;             // unmasked, in all of them
+  double lr = 0;
+};
+
+// The learning numbers of one step: equal in every replay of it.
+struct StepReport {
+  double loss = 0;      // cross-entropy per unmasked token, in nats
+  double aux_loss = 0;  // what the blocks add
+  double z_loss = 0;    // what the head adds
+  double lr = 0;
+  double grad_norm = 0;           // of dense parameters, before clipping
+  double table_grad_norm = 0;     // of tables
+  std::int64_t rows_touched = 0;  // of tables
+  bool skipped = false;           // not finite: nothing was changed
+};
+
+class TrainingStep {
+ public:
+  // Both outlive the step.
+  TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator);
+
+  StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
+
+  const ParameterSet& parameters() const { return parameters_; }
+  bool has_tables() const { return !gradients_.tables().empty(); }
+  NamedTensors named_tensors() const;  // weights, running statistics, moments: all that the next step depends on
+
+ private:
+  LanguageModel& model_;
+  Communicator& communicator_;
+  ParameterSet parameters_;
+  Gradients gradients_;
+  AdamW optimizer_;
+};
+
+}  // namespace peerless

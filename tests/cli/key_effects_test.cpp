@@ -1,0 +1,199 @@
+// No silent setting: every key of the config has a visible effect. One row per key; a key without a row fails.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "peerless/config/config.h"
+#include "peerless/train/run_config.h"
+#include "tests/cli/small_job.h"
+
+namespace peerless {
+namespace {
+
+using test::SmallJob;
+using testing::HasSubstr;
+using Settings = std::vector<std::string>;
+
+enum class Effect {
+  bits,     // other weights after the run
+  metrics,  // another metrics.jsonl
+  log,      // prints `expected`
+  file,     // makes the file `expected`
+  error,    // ends with exit `code` and prints `expected`
+};
+
+struct Row {
+  std::string key;
+  Settings changed;  // laid over `base`
+  Effect effect = Effect::bits;
+  std::string expected = {};
+  int code = 0;
+  Settings base = {};  // what the key needs in order to matter
+};
+
+const Settings kPeer{"model.layers=[]", "model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8}"};
+const Settings kBranch{
+    "model.layers=[]",
+    "model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, shared_dense: {d_ff: 8}}"};
+const Settings kTwoSources{"data.train=[{path: train, weight: 1}, {path: val, weight: 1}]"};
+const Settings kDecay{"train.max_steps=4", "schedule={kind: wsd, warmup: 0, decay: 3}"};
+const Settings kManyCheckpoints{"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.keep_last=2"};
+
+Settings falling(const std::string& kind) { return {"train.max_steps=4", "schedule={kind: " + kind + ", warmup: 0}"}; }
+
+const std::vector<Row> kRows{
+    {"seed", {"seed=2"}},
+    {"device", {"device=cuda"}, Effect::error, "no GPU", 78},
+    {"run.name", {"run.name=other"}, Effect::file, "runs/other/config.yaml"},
+    {"run.dir", {"run.dir=elsewhere"}, Effect::file, "elsewhere/changed/config.yaml"},
+    {"tokenizer.kind", {"tokenizer={kind: sentencepiece, model: x}"}, Effect::error, "x: cannot", 66},
+    {"tokenizer[sentencepiece].model", {"tokenizer={kind: sentencepiece, model: y}"}, Effect::error, "y: cannot", 66},
+    {"data.seq_len", {"data.seq_len=8"}},
+    {"data.train.*.path", {"data.train.0.path=val"}},
+    {"data.train.*.weight", {"data.train.0.weight=7"}, Effect::bits, "", 0, kTwoSources},
+    {"data.val.*.path", {"data.val.0.path=train"}, Effect::metrics},
+    {"data.val.*.name", {"data.val.0.name=renamed"}, Effect::log, "eval renamed at step 2"},
+    {"model.n_layers", {"model.n_layers=3"}},
+    {"model.d_model", {"model.d_model=8"}},
+    {"model.n_heads", {"model.n_heads=4"}},
+    {"model.n_kv_heads", {"model.n_kv_heads=1"}},
+    {"model.head_dim", {"model.head_dim=4"}},
+    {"model.rope_theta", {"model.rope_theta=100"}},
+    {"model.norm_eps", {"model.norm_eps=0.1"}},
+    {"model.qk_norm", {"model.qk_norm=head"}},
+    {"model.tie_embeddings", {"model.tie_embeddings=false"}},
+    {"model.logit_softcap", {"model.logit_softcap=0.1"}},
+    {"model.z_loss", {"model.z_loss=0.1"}},
+    {"model.ffw.kind", {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8}"}},
+    {"model.ffw[dense].activation", {"model.ffw.activation=gelu"}},
+    {"model.ffw[dense].d_ff", {"model.ffw.d_ff=16"}},
+    {"model.ffw[peer].num_experts", {"model.ffw.num_experts=81"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].heads", {"model.ffw.heads=1"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].top_k", {"model.ffw.top_k=2"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].d_key", {"model.ffw.d_key=4"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].keys", {"model.ffw.keys=per_head"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].query_norm", {"model.ffw.query_norm=rms"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].score", {"model.ffw.score=relu"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].activation", {"model.ffw.activation=none"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].glu", {"model.ffw.glu=true"}, Effect::bits, "", 0, kPeer},
+    {"model.ffw[peer].shared_dense.activation",
+     {"model.ffw.shared_dense.activation=gelu"},
+     Effect::bits,
+     "",
+     0,
+     kBranch},
+    {"model.ffw[peer].shared_dense.d_ff", {"model.ffw.shared_dense.d_ff=4"}, Effect::bits, "", 0, kBranch},
+    {"model.ffw[peer].table", {"model.ffw.table=pool"}, Effect::bits, "", 0, kPeer},
+    {"model.layers.*.at", {"model.layers.0.at=[0]"}},
+    {"model.layers.*.ffw.kind", {"model.layers.0.ffw={kind: dense, d_ff: 8}"}},
+    {"train.global_batch_size", {"train.global_batch_size=4"}},
+    {"train.micro_batch_size", {"train.micro_batch_size=2"}},
+    {"train.max_steps", {"train.max_steps=3"}, Effect::log, "step 3/3"},
+    {"train.stop_at", {"train.stop_at=1"}, Effect::log, "step 1/1"},
+    {"train.precision", {"train.precision=bf16"}},
+    {"train.threads", {"train.threads=1"}, Effect::log, "cpu, 1 threads"},
+    {"train.max_skipped_steps",
+     {"train.max_skipped_steps=2"},
+     Effect::error,
+     "in 2 steps in a row",
+     80,
+     {"optim.lr=1e30", "train.max_steps=9"}},
+    {"optim.kind", {"optim.kind=adamv"}, Effect::error, "did you mean 'adamw'?", 78},
+    {"optim[adamw].lr", {"optim.lr=0.002"}},
+    {"optim[adamw].betas", {"optim.betas=[0.5, 0.5]"}},
+    {"optim[adamw].eps", {"optim.eps=0.01"}},
+    {"optim[adamw].weight_decay", {"optim.weight_decay=0.9"}},
+    {"optim[adamw].grad_clip", {"optim.grad_clip=0.01"}, Effect::bits, "", 0, {"optim.eps=0.01"}},
+    {"optim[adamw].tables.lr_multiplier", {"optim.tables.lr_multiplier=5"}},
+    {"optim[adamw].tables.weight_decay", {"optim.tables.weight_decay=0.5"}},
+    {"optim[adamw].tables.grad_clip", {"optim.tables.grad_clip=0.001"}, Effect::bits, "", 0, {"optim.eps=0.01"}},
+    {"optim[adamw].tables.update", {"optim.tables.update=dense"}},
+    {"schedule.kind", {"schedule.kind=constant"}, Effect::bits, "", 0, {"schedule={kind: cosine, warmup: 0}"}},
+    {"schedule[wsd].warmup", {"schedule.warmup=3"}, Effect::bits, "", 0, kDecay},
+    {"schedule[wsd].decay", {"schedule.decay=1"}, Effect::bits, "", 0, kDecay},
+    {"schedule[wsd].decay_shape", {"schedule.decay_shape=linear"}, Effect::bits, "", 0, kDecay},
+    {"schedule[wsd].final_lr_ratio", {"schedule.final_lr_ratio=0.5"}, Effect::bits, "", 0, kDecay},
+    {"schedule[cosine].warmup", {"schedule.warmup=3"}, Effect::bits, "", 0, falling("cosine")},
+    {"schedule[cosine].final_lr_ratio", {"schedule.final_lr_ratio=0.5"}, Effect::bits, "", 0, falling("cosine")},
+    {"schedule[linear].warmup", {"schedule.warmup=3"}, Effect::bits, "", 0, falling("linear")},
+    {"schedule[linear].final_lr_ratio", {"schedule.final_lr_ratio=0.5"}, Effect::bits, "", 0, falling("linear")},
+    {"schedule[constant].warmup", {"schedule.warmup=3"}, Effect::bits, "", 0, falling("constant")},
+    {"eval.every_steps", {"eval.every_steps=1"}, Effect::log, "eval small at step 1"},
+    {"eval.max_batches", {"eval.max_batches=1"}, Effect::metrics},
+    {"checkpoint.every_steps",
+     {"checkpoint.every_steps=1"},
+     Effect::file,
+     "runs/changed/checkpoints/step-000000000001/MANIFEST.json"},
+    {"checkpoint.keep_last",
+     {"checkpoint.keep_last=4"},
+     Effect::file,
+     "runs/changed/checkpoints/step-000000000001/MANIFEST.json",
+     0,
+     kManyCheckpoints},
+    {"log.every_steps", {"log.every_steps=1"}, Effect::log, "step 1/2"},
+    {"log.peak_tflops", {"log.peak_tflops=3"}, Effect::log, "peak 3.0 TFLOP/s (log.peak_tflops)"},
+};
+
+// Keys of model.layers.*.ffw are declared where those of model.ffw are.
+bool is_declared_elsewhere(const std::string& path) { return path.starts_with("model.layers.*.ffw["); }
+
+TEST(KeyEffects, EveryKeyHasARow) {
+  std::set<std::string> rows;
+  for (const auto& row : kRows) EXPECT_TRUE(rows.insert(row.key).second) << row.key << " has two rows";
+  for (const auto& path : config::leaf_paths<RunConfig>())
+    EXPECT_TRUE(is_declared_elsewhere(path) || rows.erase(path) == 1) << path << " has no row";
+  EXPECT_THAT(rows, testing::IsEmpty()) << "rows of keys that do not exist";
+}
+
+class KeyEffect : public testing::TestWithParam<Row> {
+ protected:
+  static void SetUpTestSuite() { job = std::make_unique<SmallJob>(); }
+  static void TearDownTestSuite() { job.reset(); }
+
+  static Settings together(std::initializer_list<Settings> parts) {
+    Settings all{"train.max_steps=2", "eval.every_steps=2", "log.every_steps=2"};
+    for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+  }
+  static bool found(const test::Outcome& outcome, const std::string& text) {
+    return outcome.err.find(text) != std::string::npos || outcome.out.find(text) != std::string::npos;
+  }
+  void SetUp() override {
+    std::filesystem::remove_all(job->of_run("base"));
+    std::filesystem::remove_all(job->of_run("changed"));
+  }
+  static inline std::unique_ptr<SmallJob> job;
+};
+INSTANTIATE_TEST_SUITE_P(Of, KeyEffect, testing::ValuesIn(kRows), [](const auto& info) {
+  std::string name = info.param.key;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+});
+
+TEST_P(KeyEffect, IsVisible) {
+  const Row& row = GetParam();
+  const auto base = job->train("base", together({row.base}));
+  const auto changed = job->train("changed", together({row.base, row.changed}));
+  if (row.effect == Effect::error) {
+    EXPECT_EQ(changed.code, row.code) << changed;
+    EXPECT_TRUE(found(changed, row.expected)) << changed;
+    EXPECT_FALSE(found(base, row.expected)) << base;
+    return;
+  }
+  ASSERT_EQ(base.code, 0) << base;
+  ASSERT_EQ(changed.code, 0) << changed;
+  if (row.effect == Effect::log) {
+    EXPECT_TRUE(found(changed, row.expected)) << changed;
+    EXPECT_FALSE(found(base, row.expected)) << base;
+  } else if (row.effect == Effect::file) {
+    EXPECT_TRUE(std::filesystem::exists(job->folder() / row.expected));
+  } else if (row.effect == Effect::metrics) {
+    EXPECT_NE(job->metrics("base"), job->metrics("changed"));
+  } else {
+    EXPECT_THAT(job->diff("base", "changed").out, HasSubstr("tensor "));
+  }
+}
+
+}  // namespace
+}  // namespace peerless

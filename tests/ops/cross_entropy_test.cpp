@@ -1,0 +1,158 @@
+#include "peerless/ops/cross_entropy.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <tuple>
+
+#include "tests/support/tensors.h"
+
+namespace peerless {
+namespace {
+
+using test::near;
+using test::same_bits;
+using test::numeric_gradient;
+
+struct Reference {
+  at::Tensor loss, cross_entropy, z_loss;
+};
+
+class CrossEntropyTest : public testing::TestWithParam<std::tuple<at::ScalarType, double, double>> {
+ protected:
+  static constexpr std::int64_t kVocab = 37;
+  static constexpr std::int64_t kPadded = 64;
+
+  void make(std::int64_t tokens) {
+    torch::manual_seed(1);
+    hidden_ = torch::randn({tokens, 11}, dtype_).requires_grad_();
+    weight_ = torch::randn({kPadded, 11}, dtype_).requires_grad_();
+    targets_ = torch::randint(kVocab, {tokens}, at::kLong);
+    mask_ = torch::randint(4, {tokens}, at::kByte).clamp_max(1);  // a quarter is masked
+  }
+
+  CrossEntropy run() { return cross_entropy(hidden_, weight_, kVocab, targets_, mask_, options_); }
+
+  // The formula as it stands, in double, all logits at once.
+  Reference reference() {
+    auto z = hidden_.to(at::kDouble).matmul(weight_.to(at::kDouble).narrow(0, 0, kVocab).t());
+    if (options_.logit_softcap > 0) z = options_.logit_softcap * torch::tanh(z / options_.logit_softcap);
+    const auto l = z.logsumexp(1);
+    const auto counts = mask_.to(at::kDouble);
+    const auto entropy = ((l - z.gather(1, targets_.unsqueeze(1)).squeeze(1)) * counts).sum();
+    const auto z_loss = options_.z_loss * (l.square() * counts).sum();
+    return {entropy + z_loss, entropy, z_loss};
+  }
+
+  void expect_equal_to_reference() {
+    const auto ours = run();
+    const auto theirs = reference();
+    EXPECT_TRUE(near_as_computed(ours.loss, theirs.loss));
+    EXPECT_TRUE(near_as_computed(ours.cross_entropy, theirs.cross_entropy));
+    EXPECT_TRUE(near_as_computed(ours.z_loss, theirs.z_loss));
+    const auto leaves = torch::autograd::variable_list{hidden_, weight_};
+    const auto grads = torch::autograd::grad({ours.loss / 3}, leaves);
+    const auto expected = torch::autograd::grad({theirs.loss / 3}, leaves);
+    EXPECT_TRUE(near(grads[0], expected[0]));
+    EXPECT_TRUE(near(grads[1], expected[1]));
+  }
+
+  // Sums are fp64 in every precision; they are as good as the logits in them.
+  testing::AssertionResult near_as_computed(const at::Tensor& sum, const at::Tensor& expected) {
+    return near(sum.to(dtype_), expected.to(dtype_));
+  }
+
+  const at::ScalarType dtype_ = std::get<0>(GetParam());
+  const CrossEntropyOptions options_{.logit_softcap = std::get<1>(GetParam()), .z_loss = std::get<2>(GetParam())};
+  at::Tensor hidden_, weight_, targets_, mask_;
+};
+
+TEST_P(CrossEntropyTest, EqualsTheFormulaInValueAndAllGradients) {
+  make(29);
+  expect_equal_to_reference();
+}
+
+TEST_P(CrossEntropyTest, ChunksDoNotShow) {
+  for (const std::int64_t tokens : {1, 256, 257, 600}) {
+    make(tokens);
+    mask_[0] = 1;
+    expect_equal_to_reference();
+  }
+}
+
+TEST_P(CrossEntropyTest, PaddingTakesNoPart) {
+  make(29);
+  const auto loss = run().loss;
+  const auto grad = torch::autograd::grad({loss}, {weight_})[0];
+  EXPECT_TRUE(same_bits(grad.narrow(0, kVocab, kPadded - kVocab), torch::zeros({kPadded - kVocab, 11}, dtype_)));
+  weight_.detach().narrow(0, kVocab, kPadded - kVocab).fill_(1e3);
+  EXPECT_TRUE(same_bits(run().loss, loss));
+}
+
+TEST_P(CrossEntropyTest, MaskedTokensTakeNoPart) {
+  make(29);
+  const auto loss = run().loss;
+  const auto grad = torch::autograd::grad({loss}, {hidden_})[0];
+  const auto masked = mask_ == 0;
+  EXPECT_GT(masked.sum().item<int>(), 0);
+  EXPECT_EQ(grad.index({masked}).count_nonzero().item<int>(), 0);
+  targets_.masked_fill_(masked, 5);
+  EXPECT_TRUE(same_bits(run().loss, loss));
+}
+
+TEST_P(CrossEntropyTest, WithoutGradientsTheSumsAreTheSame) {
+  make(300);
+  const auto recorded = run();
+  at::NoGradGuard no_grad;
+  const auto plain = run();
+  EXPECT_TRUE(same_bits(plain.loss, recorded.loss));
+  EXPECT_TRUE(same_bits(plain.cross_entropy, recorded.cross_entropy));
+  EXPECT_FALSE(plain.loss.requires_grad());
+}
+
+TEST_P(CrossEntropyTest, TokenLossesAddUpToTheCrossEntropy) {
+  make(300);
+  const auto losses = token_losses(hidden_, weight_, kVocab, targets_, options_.logit_softcap);
+  EXPECT_EQ(losses.scalar_type(), dtype_);
+  EXPECT_TRUE(near_as_computed((losses.to(at::kDouble) * mask_).sum(), run().cross_entropy));
+}
+
+std::string name_of_case(const testing::TestParamInfo<CrossEntropyTest::ParamType>& info) {
+  const auto [dtype, softcap, z_loss] = info.param;
+  return std::string(dtype == at::kFloat ? "Float" : "Double") + (softcap > 0 ? "Softcap" : "") + (z_loss > 0 ? "ZLoss" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CrossEntropyTest,
+                         testing::Combine(testing::Values(at::kFloat, at::kDouble), testing::Values(0, 3.0),
+                                          testing::Values(0, 0.1)),
+                         name_of_case);
+
+TEST(CrossEntropy, GradientsAreFiniteDifferences) {
+  torch::manual_seed(1);
+  const auto hidden = torch::randn({5, 3}, at::kDouble).requires_grad_(), weight = torch::randn({7, 3}, at::kDouble).requires_grad_();
+  const auto targets = torch::tensor({0, 5, 2, 4, 1}), mask = torch::tensor({1, 1, 0, 1, 1}, at::kByte);
+  const auto loss = [&] { return cross_entropy(hidden, weight, 6, targets, mask, {.logit_softcap = 2, .z_loss = 0.1}).loss; };
+  loss().backward();
+  at::NoGradGuard no_grad;
+  const auto number = [&] { return loss().item<double>(); };
+  EXPECT_LT(test::error(hidden.grad(), numeric_gradient(hidden, number)), 1e-8);
+  EXPECT_LT(test::error(weight.grad(), numeric_gradient(weight, number)), 1e-8);
+}
+
+TEST(CrossEntropy, InBfloat16TheProductsAreNarrowAndTheGradientOfTheWeightIsNot) {
+  torch::manual_seed(1);
+  const auto hidden = torch::randn({300, 16}).to(at::kBFloat16).requires_grad_(), weight = torch::randn({64, 16}).requires_grad_();
+  const auto targets = torch::randint(64, {300}, at::kLong), mask = torch::ones({300}, at::kByte);
+  cross_entropy(hidden, weight, 64, targets, mask, {}).loss.backward();
+  EXPECT_EQ(hidden.grad().scalar_type(), at::kBFloat16);
+  EXPECT_EQ(weight.grad().scalar_type(), at::kFloat);
+
+  const auto wide = hidden.detach().to(at::kFloat).requires_grad_(), leaf = weight.detach().clone().requires_grad_();
+  cross_entropy(wide, leaf, 64, targets, mask, {}).loss.backward();
+  EXPECT_LT(test::error(hidden.grad(), wide.grad()), 1e-2);
+  EXPECT_LT(test::error(weight.grad(), leaf.grad()), 1e-2);
+}
+
+}  // namespace
+}  // namespace peerless

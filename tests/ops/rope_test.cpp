@@ -1,0 +1,54 @@
+#include "peerless/ops/rope.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "tests/support/tensors.h"
+
+namespace peerless {
+namespace {
+
+using test::near;
+using test::same_bits;
+
+class RopeTest : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override {
+    torch::manual_seed(1);
+    x_ = torch::randn({2, 5, 3, 6}, dtype_).requires_grad_();
+    const auto angles = torch::randn({5, 3}, at::kDouble);
+    cos_ = angles.cos().to(dtype_);
+    sin_ = angles.sin().to(dtype_);
+  }
+
+  const at::ScalarType dtype_ = GetParam();
+  at::Tensor x_, cos_, sin_;
+};
+
+// As complex numbers: (a + ib) e^{i angle}.
+TEST_P(RopeTest, TurnsEachPairByItsPositionsAngle) {
+  const auto halves = x_.to(at::kDouble).chunk(2, -1);
+  const auto turn = torch::complex(cos_.to(at::kDouble), sin_.to(at::kDouble)).unsqueeze(1);
+  const auto turned = torch::complex(halves[0], halves[1]) * turn;
+  const auto expected = torch::cat({torch::real(turned), torch::imag(turned)}, -1);
+  EXPECT_TRUE(near(rope(x_, cos_, sin_), expected.to(dtype_)));
+  EXPECT_TRUE(near(plain::rope(x_, cos_, sin_), expected.to(dtype_)));
+}
+
+TEST_P(RopeTest, GradientIsThatOfThePlainWay) {
+  const auto grad = torch::randn_like(x_);
+  const auto ours = torch::autograd::grad({rope(x_, cos_, sin_)}, {x_}, {grad});
+  EXPECT_TRUE(near(ours[0], torch::autograd::grad({plain::rope(x_, cos_, sin_)}, {x_}, {grad})[0]));
+}
+
+TEST_P(RopeTest, TakesAViewOfAWiderProjection) {
+  const auto wide = torch::randn({2, 5, 9, 6}, dtype_);
+  const auto view = wide.narrow(2, 3, 3);
+  EXPECT_TRUE(same_bits(rope(view, cos_, sin_), rope(view.contiguous(), cos_, sin_)));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RopeTest, testing::Values(at::kFloat, at::kDouble),
+                         [](const auto& info) { return info.param == at::kFloat ? "Float" : "Double"; });
+
+}  // namespace
+}  // namespace peerless

@@ -1,0 +1,120 @@
+#include "peerless/ops/row_adamw.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <tuple>
+
+#include "tests/support/tensors.h"
+
+namespace peerless {
+namespace {
+
+using test::near;
+using test::same_bits;
+using test::Threads;
+
+using Op = decltype(&row_adamw);
+
+class RowAdamWTest : public testing::TestWithParam<std::tuple<at::ScalarType, bool>> {
+ protected:
+  static constexpr std::int64_t kRows = 200, kWidth = 19;
+
+  void SetUp() override {
+    torch::manual_seed(1);
+    weight_ = torch::randn({kRows, kWidth}, options_);
+    m_ = torch::zeros_like(weight_);
+    v_ = torch::zeros_like(weight_);
+  }
+
+  // A gradient for some rows.
+  void touch(const std::vector<std::int32_t>& rows) {
+    grad_.clear();
+    grad_.add(torch::tensor(rows, at::kInt), torch::randn({static_cast<std::int64_t>(rows.size()), kWidth}, options_));
+  }
+
+  std::vector<at::Tensor> tensors() const { return {weight_, m_, v_}; }
+
+  const at::TensorOptions options_ = at::TensorOptions(std::get<0>(GetParam()));
+  const Op op_ = std::get<1>(GetParam()) ? plain::row_adamw : row_adamw;
+  RowGrad grad_{kRows, kWidth, options_};
+  at::Tensor weight_, m_, v_;
+};
+
+// torch.optim.SparseAdam, with the decay of AdamW on the rows it updates.
+void sparse_adam(const std::vector<at::Tensor>& state, const at::Tensor& ids, const at::Tensor& grad, const RowAdamW& o) {
+  const auto w = state[0].index_select(0, ids), m = state[1].index_select(0, ids), v = state[2].index_select(0, ids);
+  const auto m_update = (grad - m) * (1 - o.beta1), v_update = (grad.pow(2) - v) * (1 - o.beta2);
+  const double step_size = o.lr * std::sqrt(1 - std::pow(o.beta2, o.step)) / (1 - std::pow(o.beta1, o.step));
+  state[0].index_copy_(0, ids, w * (1 - o.lr * o.weight_decay) - step_size * (m + m_update) / ((v + v_update).sqrt() + o.eps));
+  state[1].index_copy_(0, ids, m + m_update);
+  state[2].index_copy_(0, ids, v + v_update);
+}
+
+TEST_P(RowAdamWTest, TouchedRowsIsSparseAdam) {
+  const std::vector<at::Tensor> reference{weight_.clone(), m_.clone(), v_.clone()};
+  const std::vector<std::vector<std::int32_t>> steps{{3, 199, 0, 7}, {7, 5}, {3, 150, 151, 152, 8}};
+  RowAdamW options{.lr = 0.1, .eps = 1e-3, .weight_decay = 0.3, .grad_scale = 0.7};
+  for (options.step = 1; options.step <= 3; ++options.step) {
+    const auto& rows = steps[options.step - 1];
+    touch(rows);
+    op_(weight_, m_, v_, grad_, options);
+    sparse_adam(reference, torch::tensor(rows, at::kInt), grad_.values() * options.grad_scale, options);
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(near(tensors()[i], reference[i])) << i;
+}
+
+TEST_P(RowAdamWTest, DenseIsAdamW) {
+  const auto parameter = weight_.clone().requires_grad_();
+  RowAdamW options{.update = TableUpdate::dense, .lr = 0.1, .eps = 1e-3, .weight_decay = 0.3, .grad_scale = 0.7};
+  torch::optim::AdamW reference({parameter}, torch::optim::AdamWOptions(options.lr).eps(options.eps).weight_decay(options.weight_decay));
+  for (options.step = 1; options.step <= 3; ++options.step) {
+    touch({static_cast<std::int32_t>(options.step), 7, 199});
+    op_(weight_, m_, v_, grad_, options);
+    parameter.mutable_grad() = grad_.dense() * options.grad_scale;
+    reference.step();
+  }
+  EXPECT_TRUE(near(weight_, parameter));
+}
+
+TEST_P(RowAdamWTest, UntouchedRowsKeepEveryBitAndTouchedOnesChange) {
+  touch({1, 2, 3});
+  op_(weight_, m_, v_, grad_, {});  // moments that are not zero
+  std::vector<at::Tensor> before;
+  for (const auto& t : tensors()) before.push_back(t.clone());
+  touch({2, 9});
+  op_(weight_, m_, v_, grad_, {.weight_decay = 0.1, .step = 2});
+  for (int i = 0; i < 3; ++i) {
+    const auto changed = (tensors()[i] != before[i]).any(1).nonzero().flatten();
+    EXPECT_TRUE(same_bits(changed, torch::tensor({2, 9}))) << i;
+  }
+}
+
+TEST_P(RowAdamWTest, NothingTouchedIsNoUpdate) {
+  const auto before = weight_.clone();
+  op_(weight_, m_, v_, grad_, {.weight_decay = 0.1});
+  EXPECT_TRUE(same_bits(weight_, before));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RowAdamWTest,
+                         testing::Combine(testing::Values(at::kFloat, at::kDouble), testing::Bool()),
+                         [](const auto& info) {
+                           return std::string(std::get<1>(info.param) ? "Plain" : "") +
+                                  (std::get<0>(info.param) == at::kFloat ? "Float" : "Double");
+                         });
+
+TEST(RowAdamW, RefusesMomentsOfAnotherShape) {
+  const auto weight = torch::zeros({3, 2}), m = torch::zeros({3, 1});
+  const RowGrad grad(3, 2, at::kFloat);
+  try {
+    row_adamw(weight, m, weight, grad, {});
+    FAIL();
+  } catch (const c10::Error& error) {
+    EXPECT_STREQ(error.what_without_backtrace(),
+                 "row_adamw: expected weight, moments and gradient alike and contiguous, got Float [3, 2] and Float [3, 1]");
+  }
+}
+
+}  // namespace
+}  // namespace peerless

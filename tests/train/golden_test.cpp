@@ -1,0 +1,30 @@
+// Losses, logits, gradients and updates are those of PyTorch, as tests/golden/make.py wrote them down.
+#include <gtest/gtest.h>
+
+#include "tests/support/tensors.h"
+#include "tests/support/worked_example.h"
+
+namespace peerless {
+namespace {
+
+class Golden : public testing::TestWithParam<const char*> {};
+
+TEST_P(Golden, ExampleIsReproduced) {
+  constexpr std::string_view kExpected = "expected.";
+  const auto example = test::read_tensors(concat("tests/golden/", GetParam(), ".safetensors"));
+  const test::TensorFile results{test::work(example), {}};
+  int compared = 0;
+  for (const auto& [name, expected] : example.tensors) {
+    if (!name.starts_with(kExpected)) continue;
+    const auto result = results.at(name.substr(kExpected.size())).to(expected.dtype());  // losses are fp64 in any model
+    EXPECT_TRUE(test::near(result, expected)) << name;
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(, Golden, testing::Values("llama", "decoder", "peer", "peer_options"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace peerless
