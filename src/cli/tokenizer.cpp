@@ -63,7 +63,7 @@ void train(const Options& options) {
   if (exists(disk(), options.out)) {
     throw Error(ExitCode::output, options.out, ": already there; remove it, or name another file");
   }
-  DocumentReader reader(disk(), options.sources);
+  DocumentReader reader(options.sources);
   const auto trained = train_sentencepiece(options.training, [&]() -> std::optional<std::string> {
     auto document = reader.next();
     if (!document) return std::nullopt;

@@ -23,7 +23,8 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
                    "a run or checkpoint: start this run with its weights, moments and data position");
   verb->add_flag("--weights-only", options->start.weights_only, "with --from: only its weights")->needs("--from");
   verb->add_option("--override", options->start.override_keys,
-                   "a key, or section, that may differ from the checkpoint's config (see `config explain`)");
+                   "a key, or section, that may differ from the checkpoint's config (see `config explain`); repeatable")
+      ->allow_extra_args(false);
   verb->add_flag("--allow-data-change", options->start.allow_data_change,
                  "go on although the training data have changed");
   verb->callback([options, &exit_code] {
