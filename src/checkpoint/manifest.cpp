@@ -200,12 +200,12 @@ std::string Manifest::text() const {
   }
   std::vector<std::string> source_lines;
   for (const auto& source : info.data_sources) source_lines.push_back(json_text(source));
-  const std::string body = concat(
-      "{\"format\": ", json_text(kFormat), ",\n \"version\": ", kVersion, ",\n \"step\": ", info.step,
-      ",\n \"run\": ", json_text(info.run), ",\n \"program\": ", json_text(info.program), ",\n \"tokenizer\": \"",
-      info.tokenizer.hex(), "\",\n \"data\": \"", info.data.hex(), "\",\n \"data_sources\": ", lines(source_lines),
-      ",\n \"config\": ", json_text(info.config),
-      ",\n \"files\": ", lines(file_lines), ",\n \"tensors\": ", lines(tensor_lines), ",\n");
+  const std::string body =
+      concat("{\"format\": ", json_text(kFormat), ",\n \"version\": ", kVersion, ",\n \"step\": ", info.step,
+             ",\n \"run\": ", json_text(info.run), ",\n \"program\": ", json_text(info.program),
+             ",\n \"tokenizer\": \"", info.tokenizer.hex(), "\",\n \"data\": \"", info.data.hex(),
+             "\",\n \"data_sources\": ", lines(source_lines), ",\n \"config\": ", json_text(info.config),
+             ",\n \"files\": ", lines(file_lines), ",\n \"tensors\": ", lines(tensor_lines), ",\n");
   return concat(body, kDigestKey, digest(body).hex(), kEnd);
 }
 

@@ -1,10 +1,14 @@
 #include "peerless/data/prepare.h"
 
+#include <array>
+#include <chrono>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "peerless/base/error.h"
+#include "peerless/base/log.h"
 #include "peerless/base/random.h"
 #include "peerless/data/token_shard.h"
 #include "peerless/text/utf8.h"
@@ -129,6 +133,28 @@ class SetWriter {
   Dataset dataset_;
 };
 
+// A line in the log every ten seconds: a large corpus takes hours.
+class Progress {
+ public:
+  void add(const std::vector<Encoded>& documents) {
+    documents_ += documents.size();
+    for (const auto& document : documents) bytes_ += static_cast<double>(document.raw_bytes);
+    const auto now = Clock::now();
+    if (now - logged_ < std::chrono::seconds(10)) return;
+    logged_ = now;
+    const double seconds = std::chrono::duration<double>(now - started_).count();
+    log::info("prepared ", human_bytes(bytes_), " in ", documents_, " documents, ", human_bytes(bytes_ / seconds),
+              "/s");
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point started_ = Clock::now();
+  Clock::time_point logged_ = started_;
+  std::uint64_t documents_ = 0;
+  double bytes_ = 0;
+};
+
 // Documents in batches, so that small ones do not cost a thread's waking each.
 std::vector<RawDocument> next_batch(DocumentReader& reader, std::uint64_t& bytes) {
   std::vector<RawDocument> batch;
@@ -144,11 +170,12 @@ std::vector<RawDocument> next_batch(DocumentReader& reader, std::uint64_t& bytes
 }  // namespace
 
 PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOptions& options) {
-  DocumentReader reader(files, options.sources);
+  DocumentReader reader(options.sources);
   SetWriter train(files, options.train, info_of(tokenizer), options.shard_tokens);
   std::optional<SetWriter> val;
   if (!options.val.empty()) val.emplace(files, options.val, info_of(tokenizer), options.shard_tokens);
 
+  Progress progress;
   PrepareReport report;
   const auto write = [&](const Encoded& document) {
     switch (document.fate) {
@@ -174,6 +201,7 @@ PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOpt
       },
       [&](const std::vector<Encoded>& encoded) {
         for (const auto& document : encoded) write(document);
+        progress.add(encoded);
       });
   std::uint64_t bytes = 0;
   for (auto batch = next_batch(reader, bytes); !batch.empty(); batch = next_batch(reader, bytes)) {
@@ -182,8 +210,8 @@ PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOpt
   work.finish();
 
   if (train.empty()) {
-    throw Error(ExitCode::data, "nothing to train on: of the documents, ", report.empty, " are empty, ", report.invalid,
-                " not UTF-8, ", val ? val->summary().documents : 0, " for validation");
+    throw Error(ExitCode::data, "no documents to train on; left out: ", report.empty, " empty, ", report.invalid,
+                " not UTF-8; for validation: ", val ? val->summary().documents : 0);
   }
   if (val && val->empty()) {
     throw Error(ExitCode::data, "none of ", train.summary().documents, " documents fell to validation, a fraction of ",

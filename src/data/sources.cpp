@@ -78,8 +78,7 @@ std::vector<Path> text_files(const TextSources& sources) {
 
 std::string RawDocument::where() const { return line == 0 ? file.string() : concat(file, ":", line); }
 
-DocumentReader::DocumentReader(const Files& files, const TextSources& sources)
-    : files_(files), paths_(text_files(sources)) {}
+DocumentReader::DocumentReader(const TextSources& sources) : paths_(text_files(sources)) {}
 
 std::optional<RawDocument> DocumentReader::next() {
   for (;;) {
@@ -93,7 +92,7 @@ std::optional<RawDocument> DocumentReader::next() {
     if (next_path_ == paths_.size()) return std::nullopt;
     const auto& path = paths_[next_path_++];
     if (path.extension() != ".jsonl") return whole_file();
-    file_ = files_.open(path);
+    file_ = disk().open(path);
     offset_ = line_ = begin_ = 0;
     buffer_.clear();
   }
@@ -101,7 +100,7 @@ std::optional<RawDocument> DocumentReader::next() {
 
 RawDocument DocumentReader::whole_file() {
   const auto& path = paths_[next_path_ - 1];
-  const auto file = files_.open(path);
+  const auto file = disk().open(path);
   if (file->size() > kMaxDocument) throw too_large(path.string(), file->size());
   std::string bytes(file->size(), '\0');
   file->read(0, std::as_writable_bytes(std::span(bytes)));

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include "peerless/ops/rope.h"
+
 namespace peerless {
 
 Rope::Rope(std::int64_t head_dim, double theta, std::int64_t max_positions, at::TensorOptions options) {
@@ -15,10 +17,8 @@ Rope::Rope(std::int64_t head_dim, double theta, std::int64_t max_positions, at::
 at::Tensor Rope::rotate(const at::Tensor& x, std::int64_t first) const {
   TORCH_CHECK(first + x.size(2) <= max_positions(), "position ", first + x.size(2), " is beyond the ", max_positions(),
               " that the model was built for");
-  const auto cos = cos_.narrow(0, first, x.size(2)).to(x.scalar_type());
-  const auto sin = sin_.narrow(0, first, x.size(2)).to(x.scalar_type());
-  const auto halves = x.chunk(2, -1);
-  return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+  const auto of_positions = [&](const at::Tensor& table) { return table.narrow(0, first, x.size(2)); };
+  return rope(x.transpose(1, 2), of_positions(cos_), of_positions(sin_)).transpose(1, 2);
 }
 
 }  // namespace peerless

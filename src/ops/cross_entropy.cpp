@@ -29,7 +29,8 @@ Chunk forward_chunk(const at::Tensor& hidden, const at::Tensor& weight, const at
 }
 
 // d loss / d (product of hidden and weight), written over the logits.
-at::Tensor gradient_of_logits(Chunk chunk, const at::Tensor& targets, const at::Tensor& mask, const CrossEntropyOptions& options) {
+at::Tensor gradient_of_logits(Chunk chunk, const at::Tensor& targets, const at::Tensor& mask,
+                              const CrossEntropyOptions& options) {
   at::Tensor slope;  // of the softcap
   if (options.logit_softcap > 0) slope = 1 - (chunk.logits / options.logit_softcap).square_();
   auto gradient = chunk.logits.sub_(chunk.log_sum_exp.unsqueeze(1)).exp_();
@@ -42,8 +43,8 @@ at::Tensor gradient_of_logits(Chunk chunk, const at::Tensor& targets, const at::
 class ChunkedCrossEntropy : public torch::autograd::Function<ChunkedCrossEntropy> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                               std::int64_t vocab_size, const at::Tensor& targets, const at::Tensor& mask, double softcap,
-                               double z_loss, bool wants_gradients) {
+                               std::int64_t vocab_size, const at::Tensor& targets, const at::Tensor& mask,
+                               double softcap, double z_loss, bool wants_gradients) {
     const auto dtype = weight.scalar_type();
     const auto used = weight.narrow(0, 0, vocab_size).to(hidden.scalar_type());
     const CrossEntropyOptions options{softcap, z_loss};
@@ -89,21 +90,23 @@ CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, s
                            const at::Tensor& targets, const at::Tensor& mask, const CrossEntropyOptions& options) {
   TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1), "cross_entropy: hidden ",
               hidden.sizes(), " does not fit weight ", weight.sizes());
-  TORCH_CHECK(vocab_size <= weight.size(0), "cross_entropy: ", vocab_size, " ids, but ", weight.size(0), " rows of weight");
+  TORCH_CHECK(vocab_size <= weight.size(0), "cross_entropy: ", vocab_size, " ids, but ", weight.size(0),
+              " rows of weight");
   const bool wants_gradients = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-  const auto out = ChunkedCrossEntropy::apply(hidden, weight, vocab_size, targets, mask, options.logit_softcap, options.z_loss,
-                                              wants_gradients);
+  const auto out = ChunkedCrossEntropy::apply(hidden, weight, vocab_size, targets, mask, options.logit_softcap,
+                                              options.z_loss, wants_gradients);
   return {out[0], out[1], out[2]};
 }
 
-at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size, const at::Tensor& targets,
-                        double logit_softcap) {
+at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
+                        const at::Tensor& targets, double logit_softcap) {
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size).to(hidden.scalar_type());
   auto losses = at::empty({hidden.size(0)}, weight.options());
   for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
     const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
-    const auto chunk = forward_chunk(hidden.narrow(0, first, n), used, targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
+    const auto chunk = forward_chunk(hidden.narrow(0, first, n), used, targets.narrow(0, first, n),
+                                     weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);
   }
   return losses;

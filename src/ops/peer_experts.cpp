@@ -95,9 +95,8 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
     AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "peer_experts", [&] {
       const auto peer = kernel_arguments<scalar_t>(*stage, x, gates, ids, weight, pre, linear);
       scalar_t* const out = y.mutable_data_ptr<scalar_t>();
-      at::parallel_for(0, x.size(0), kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
-        kernels::peer_forward(peer, out, first, last);
-      });
+      at::parallel_for(0, x.size(0), kTokensAtLeast,
+                       [&](std::int64_t first, std::int64_t last) { kernels::peer_forward(peer, out, first, last); });
     });
     context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
@@ -196,12 +195,15 @@ template <class Implementation>
 at::Tensor apply(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const RowTable& table,
                  Activation activation, bool glu) {
   const auto& weight = table.weight();
-  TORCH_CHECK(x.dim() == 2 && weight.size(1) == (glu ? 3 : 2) * x.size(1), "peer_experts: expected x [T, d] and a table [N, ",
-              glu ? "3d" : "2d", "], got ", x.sizes(), " and ", weight.sizes());
-  TORCH_CHECK(ids.dim() == 2 && ids.size(0) == x.size(0) && ids.scalar_type() == at::kInt && gates.sizes() == ids.sizes(),
-              "peer_experts: expected int32 ids [T, P] and gates [T, P] for x ", x.sizes(), ", got ", ids.scalar_type(),
-              " ", ids.sizes(), " and ", gates.sizes());
-  TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(), "peer_experts: too many pairs in one call: ", ids.numel());
+  TORCH_CHECK(x.dim() == 2 && weight.size(1) == (glu ? 3 : 2) * x.size(1),
+              "peer_experts: expected x [T, d] and a table [N, ", glu ? "3d" : "2d", "], got ", x.sizes(), " and ",
+              weight.sizes());
+  TORCH_CHECK(
+      ids.dim() == 2 && ids.size(0) == x.size(0) && ids.scalar_type() == at::kInt && gates.sizes() == ids.sizes(),
+      "peer_experts: expected int32 ids [T, P] and gates [T, P] for x ", x.sizes(), ", got ", ids.scalar_type(), " ",
+      ids.sizes(), " and ", gates.sizes());
+  TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(),
+              "peer_experts: too many pairs in one call: ", ids.numel());
   RECORD_FUNCTION("peerless::peer_experts", std::vector<c10::IValue>({ids, weight}));  // for profilers
   const auto dtype = weight.scalar_type();
   const auto stage = c10::make_intrusive<Stage>(table.grad(), activation, glu);

@@ -25,7 +25,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kRowsAtLeast = 64;      // (token, head)s of a thread
+constexpr std::int64_t kRowsAtLeast = 64;  // (token, head)s of a thread
 constexpr std::int64_t kTokensAtLeast = 16;
 constexpr std::int64_t kPieceElements = 1 << 20;  // half scores at a time, which second-level caches nearly hold
 constexpr std::int64_t kMostKeys = 46340;         // of a half: n * n ids must fit int32
@@ -186,7 +186,8 @@ Retrieved apply(const at::Tensor& queries, const at::Tensor& keys, std::int64_t 
               "product_key_top_k: expected queries [T, h, 2, c] and keys [h or 1, 2, n, c] of one dtype, got ",
               queries.scalar_type(), " ", queries.sizes(), " and ", keys.scalar_type(), " ", keys.sizes());
   const std::int64_t n = keys.size(2);
-  TORCH_CHECK(k >= 1 && k <= n && n <= kMostKeys, "product_key_top_k: expected 1 <= k <= n <= ", kMostKeys, ", got k = ", k, " and n = ", n);
+  TORCH_CHECK(k >= 1 && k <= n && n <= kMostKeys, "product_key_top_k: expected 1 <= k <= n <= ", kMostKeys,
+              ", got k = ", k, " and n = ", n);
   const auto out = Implementation::apply(queries.contiguous(), keys.contiguous(), k);
   return {out[0], out[1]};
 }

@@ -31,8 +31,8 @@ void check(const at::Tensor& weight, const at::Tensor& m, const at::Tensor& v, c
   for (const at::Tensor& t : {m, v, grad.buffer()}) {
     TORCH_CHECK(t.sizes() == weight.sizes() && t.scalar_type() == weight.scalar_type() && t.is_contiguous() &&
                     weight.is_contiguous(),
-                "row_adamw: expected weight, moments and gradient alike and contiguous, got ", weight.scalar_type(), " ",
-                weight.sizes(), " and ", t.scalar_type(), " ", t.sizes());
+                "row_adamw: expected weight, moments and gradient alike and contiguous, got ", weight.scalar_type(),
+                " ", weight.sizes(), " and ", t.scalar_type(), " ", t.sizes());
   }
 }
 
@@ -73,14 +73,17 @@ void plain::row_adamw(const at::Tensor& weight, const at::Tensor& m, const at::T
   check(weight, m, v, grad);
   at::NoGradGuard no_grad;
   const auto [step_size, root_scale] = rule_of(options);
-  const auto update = [&, step_size = step_size, root_scale = root_scale](const at::Tensor& w, const at::Tensor& m1, const at::Tensor& m2, const at::Tensor& g) {
+  const auto update = [&, step_size = step_size, root_scale = root_scale](const at::Tensor& w, const at::Tensor& m1,
+                                                                          const at::Tensor& m2, const at::Tensor& g) {
     m1.lerp_(g, 1 - options.beta1);
     m2.lerp_(g.square(), 1 - options.beta2);
-    w.mul_(1 - options.lr * options.weight_decay).addcdiv_(m1, m2.sqrt().mul_(root_scale).add_(options.eps), -step_size);
+    w.mul_(1 - options.lr * options.weight_decay)
+        .addcdiv_(m1, m2.sqrt().mul_(root_scale).add_(options.eps), -step_size);
   };
   if (options.update == TableUpdate::dense) return update(weight, m, v, grad.dense().mul_(options.grad_scale));
 
-  const auto ids = at::tensor(at::ArrayRef<std::int32_t>(grad.ids().data(), grad.ids().size()), at::kLong).to(weight.device());
+  const auto ids =
+      at::tensor(at::ArrayRef<std::int32_t>(grad.ids().data(), grad.ids().size()), at::kLong).to(weight.device());
   const auto w_rows = weight.index_select(0, ids), m_rows = m.index_select(0, ids), v_rows = v.index_select(0, ids);
   update(w_rows, m_rows, v_rows, grad.values() * options.grad_scale);
   weight.index_copy_(0, ids, w_rows);

@@ -1,12 +1,12 @@
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
-#include <queue>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "peerless/base/error.h"
+#include "peerless/base/log.h"
 #include "peerless/base/random.h"
 #include "peerless/text/sentencepiece.h"
 #include "peerless/text/utf8.h"
@@ -23,22 +23,20 @@ class Sample {
       : keys_(static_cast<std::uint64_t>(seed), /*stream=*/0), max_bytes_(max_bytes) {}
 
   void add(std::string_view passage) {
-    const std::uint64_t place = count_++;
-    kept_.push({keys_.bits(place), place, std::string(passage)});
+    kept_.push_back({keys_.bits(count_++), std::string(passage)});
+    std::push_heap(kept_.begin(), kept_.end());
     bytes_ += static_cast<std::int64_t>(passage.size());
     while (bytes_ > max_bytes_) {
-      bytes_ -= static_cast<std::int64_t>(kept_.top().text.size());
-      kept_.pop();
+      std::pop_heap(kept_.begin(), kept_.end());
+      bytes_ -= static_cast<std::int64_t>(kept_.back().text.size());
+      kept_.pop_back();
     }
   }
 
-  // The passages in the order they came. The sample is empty then.
+  // In no order that means anything: the trainer counts words.
   std::vector<std::string> take() {
-    std::vector<std::pair<std::uint64_t, std::string>> placed;
-    for (; !kept_.empty(); kept_.pop()) placed.emplace_back(kept_.top().place, kept_.top().text);
-    std::sort(placed.begin(), placed.end());
     std::vector<std::string> texts;
-    for (auto& [place, text] : placed) texts.push_back(std::move(text));
+    for (auto& passage : std::exchange(kept_, {})) texts.push_back(std::move(passage.text));
     return texts;
   }
 
@@ -47,16 +45,15 @@ class Sample {
  private:
   struct Passage {
     std::uint64_t key;
-    std::uint64_t place;
     std::string text;
-    bool operator<(const Passage& other) const { return std::pair(key, place) < std::pair(other.key, other.place); }
+    bool operator<(const Passage& other) const { return key < other.key; }
   };
 
   RandomStream keys_;
   std::int64_t max_bytes_;
   std::int64_t bytes_ = 0;
   std::uint64_t count_ = 0;
-  std::priority_queue<Passage> kept_;  // the largest key on top
+  std::vector<Passage> kept_;  // a heap, the largest key in front
 };
 
 // Whole lines of up to kPassage bytes; a longer line is cut.
@@ -162,6 +159,8 @@ TrainedModel train_sentencepiece(const SentencePieceTraining& options, const Nex
     throw Error(ExitCode::data, "no text to train a tokenizer on: ", model.report.documents, " documents, ",
                 model.report.invalid_documents, " of them not UTF-8");
   }
+  log::info("training the tokenizer on ", human_bytes(static_cast<double>(model.report.sampled_bytes)), " of ",
+            human_bytes(static_cast<double>(model.report.bytes)), " of text");
   SentenceList list(sentences);
   const auto status = sentencepiece::SentencePieceTrainer::Train(trainer_arguments(options), &list, &model.bytes);
   if (!status.ok()) throw Error(ExitCode::data, "training the tokenizer failed: ", reason(status));

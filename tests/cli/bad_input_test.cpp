@@ -48,7 +48,8 @@ TEST_F(BadInput, InTheData) {
   test::write(job.folder() / "train" / "00000.tok", shard.substr(0, shard.size() / 2));
   expect(job.train("c"), 65, "train/00000.tok");
   test::write(job.folder() / "empty.jsonl", "");
-  expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "none", "empty.jsonl"}), 65, "nothing to train on");
+  expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "none", "empty.jsonl"}), 65,
+         "nothing to train on");
   expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "text.jsonl"}), 73, "train");
 }
 

@@ -7,6 +7,7 @@
 
 #include "peerless/data/token_source.h"
 #include "shards.h"
+#include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -158,10 +159,48 @@ TEST_F(Prepare, AnUnfinishedAttemptIsReplaced) {
   EXPECT_THAT(disk().list(folder.path()), ElementsAre("in", "train", "val"));
 }
 
+TEST_F(Prepare, AfterAnyFailureAFolderIsWholeOrAbsentAndARetryWorks) {
+  write_documents(30);
+  auto in_memory = options();
+  in_memory.train = "/out/train", in_memory.val = "/out/val", in_memory.shard_tokens = 500;
+  MemoryFiles files;
+  prepare(files, *tokenizer, in_memory);
+  const int operations = files.operations();
+  const auto train = files.tree("/out/train"), val = files.tree("/out/val");
+  EXPECT_GT(operations, 20);
+
+  for (int i = 1; i <= operations; ++i) {
+    MemoryFiles failing;
+    failing.die_at(i);
+    EXPECT_THROW(prepare(failing, *tokenizer, in_memory), IoError) << i;
+    failing.heal();
+    for (const auto& written : {in_memory.train, in_memory.val}) {
+      if (!exists(failing, written)) continue;
+      EXPECT_EQ(failing.tree(written), written == in_memory.train ? train : val) << i;
+      remove_tree(failing, written);
+    }
+    prepare(failing, *tokenizer, in_memory);
+    EXPECT_EQ(failing.tree("/out/train"), train) << i;
+  }
+}
+
+TEST_F(Prepare, WhatItHasWrittenSurvivesALossOfPower) {
+  write_documents(30);
+  auto in_memory = options();
+  in_memory.train = "/out/train", in_memory.val = "/out/val", in_memory.shard_tokens = 500;
+  MemoryFiles files;
+  prepare(files, *tokenizer, in_memory);
+  const auto all = files.tree("/out");
+  for (const auto loss : {Loss::unsynced_data, Loss::unsynced_names, Loss::unsynced}) {
+    files.crash(loss);
+    EXPECT_EQ(files.tree("/out"), all);
+  }
+}
+
 TEST_F(Prepare, NothingToWriteIsAnError) {
   spill(folder / "in" / "empty.txt", "");
   EXPECT_EQ(complaint(ExitCode::data, [&] { run(options()); }),
-            "nothing to train on: of the documents, 1 are empty, 0 not UTF-8, 0 for validation");
+            "no documents to train on; left out: 1 empty, 0 not UTF-8; for validation: 0");
   write_documents(3);
   auto tiny = options();
   tiny.val_fraction = 1e-9;

@@ -25,7 +25,7 @@ class Sources : public testing::Test {
     return names;
   }
   std::vector<std::string> texts(const TextSources& sources) const {
-    DocumentReader reader(disk(), sources);
+    DocumentReader reader(sources);
     std::vector<std::string> texts;
     while (auto document = reader.next()) texts.push_back(text_of(std::move(*document), sources.field));
     return texts;
@@ -93,6 +93,7 @@ TEST_F(Sources, LinesOfAnyLengthAreStreamed) {
   }
   write("a.jsonl", text);
   EXPECT_TRUE(texts({{path("a.jsonl")}}) == expected);
+  EXPECT_THAT(refusal(text + "{"), testing::StartsWith(path("bad.jsonl") + ":8: not JSON")) << "lines are counted";
   write("a.jsonl", text.substr(0, text.size() - 1));
   EXPECT_TRUE(texts({{path("a.jsonl")}}) == expected) << "without the last newline";
 }
@@ -101,6 +102,15 @@ TEST_F(Sources, DocumentsThatAreNotUtf8AreHandedOn) {
   write("a.txt", "a\xff");
   write("b.jsonl", "{\"text\": \"\xff\"}\n");
   EXPECT_THAT(texts({{folder.path().string()}}), ElementsAre("a\xff", "{\"text\": \"\xff\"}"));
+}
+
+TEST_F(Sources, ATooLargeDocumentIsRefused) {
+  write("huge.txt", "");
+  std::filesystem::resize_file(folder / "huge.txt", (std::uintmax_t{1} << 30) + 1);  // a hole: no disk space
+  EXPECT_EQ(complaint(ExitCode::data, [&] { texts({{path("huge.txt")}}); }),
+            path("huge.txt") +
+                ": a document of 1.1 GB or more; at most 1 GiB fits: cut the file, or put a document on "
+                "each line of a .jsonl");
 }
 
 TEST_F(Sources, ABrokenLineIsNamed) {

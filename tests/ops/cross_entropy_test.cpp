@@ -12,8 +12,8 @@ namespace peerless {
 namespace {
 
 using test::near;
-using test::same_bits;
 using test::numeric_gradient;
+using test::same_bits;
 
 struct Reference {
   at::Tensor loss, cross_entropy, z_loss;
@@ -120,7 +120,8 @@ TEST_P(CrossEntropyTest, TokenLossesAddUpToTheCrossEntropy) {
 
 std::string name_of_case(const testing::TestParamInfo<CrossEntropyTest::ParamType>& info) {
   const auto [dtype, softcap, z_loss] = info.param;
-  return std::string(dtype == at::kFloat ? "Float" : "Double") + (softcap > 0 ? "Softcap" : "") + (z_loss > 0 ? "ZLoss" : "");
+  return std::string(dtype == at::kFloat ? "Float" : "Double") + (softcap > 0 ? "Softcap" : "") +
+         (z_loss > 0 ? "ZLoss" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CrossEntropyTest,
@@ -130,9 +131,12 @@ INSTANTIATE_TEST_SUITE_P(All, CrossEntropyTest,
 
 TEST(CrossEntropy, GradientsAreFiniteDifferences) {
   torch::manual_seed(1);
-  const auto hidden = torch::randn({5, 3}, at::kDouble).requires_grad_(), weight = torch::randn({7, 3}, at::kDouble).requires_grad_();
+  const auto hidden = torch::randn({5, 3}, at::kDouble).requires_grad_(),
+             weight = torch::randn({7, 3}, at::kDouble).requires_grad_();
   const auto targets = torch::tensor({0, 5, 2, 4, 1}), mask = torch::tensor({1, 1, 0, 1, 1}, at::kByte);
-  const auto loss = [&] { return cross_entropy(hidden, weight, 6, targets, mask, {.logit_softcap = 2, .z_loss = 0.1}).loss; };
+  const auto loss = [&] {
+    return cross_entropy(hidden, weight, 6, targets, mask, {.logit_softcap = 2, .z_loss = 0.1}).loss;
+  };
   loss().backward();
   at::NoGradGuard no_grad;
   const auto number = [&] { return loss().item<double>(); };
@@ -142,7 +146,8 @@ TEST(CrossEntropy, GradientsAreFiniteDifferences) {
 
 TEST(CrossEntropy, InBfloat16TheProductsAreNarrowAndTheGradientOfTheWeightIsNot) {
   torch::manual_seed(1);
-  const auto hidden = torch::randn({300, 16}).to(at::kBFloat16).requires_grad_(), weight = torch::randn({64, 16}).requires_grad_();
+  const auto hidden = torch::randn({300, 16}).to(at::kBFloat16).requires_grad_(),
+             weight = torch::randn({64, 16}).requires_grad_();
   const auto targets = torch::randint(64, {300}, at::kLong), mask = torch::ones({300}, at::kByte);
   cross_entropy(hidden, weight, 64, targets, mask, {}).loss.backward();
   EXPECT_EQ(hidden.grad().scalar_type(), at::kBFloat16);

@@ -12,8 +12,8 @@ namespace peerless {
 namespace {
 
 using test::near;
-using test::same_bits;
 using test::numeric_gradient;
+using test::same_bits;
 using test::Threads;
 
 using Op = decltype(&peer_experts);

@@ -15,8 +15,8 @@ namespace peerless {
 namespace {
 
 using test::near;
-using test::same_bits;
 using test::numeric_gradient;
+using test::same_bits;
 using test::Threads;
 
 using Op = decltype(&product_key_top_k);
@@ -32,7 +32,6 @@ at::Tensor score_every_id(const at::Tensor& queries, const at::Tensor& keys) {
 at::Tensor best_of(const at::Tensor& every, std::int64_t k) {
   return std::get<1>(at::sort(every, /*stable=*/true, -1, /*descending=*/true)).narrow(-1, 0, k).to(at::kInt);
 }
-
 
 class ProductKeyTest : public testing::TestWithParam<std::tuple<std::tuple<int, int>, bool, at::ScalarType, bool>> {
  protected:
@@ -137,7 +136,8 @@ TEST(ProductKey, RandomQueriesReachEveryId) {
 
 TEST(ProductKey, BitsDoNotDependOnTheNumberOfThreads) {
   torch::manual_seed(1);
-  const auto queries = torch::randn({300, 3, 2, 16}).requires_grad_(), keys = torch::randn({1, 2, 40, 16}).requires_grad_();
+  const auto queries = torch::randn({300, 3, 2, 16}).requires_grad_(),
+             keys = torch::randn({1, 2, 40, 16}).requires_grad_();
   const auto weights = torch::randn({300, 3, 7});
   const auto run_with = [&](int threads) {
     const Threads guard(threads);

@@ -19,7 +19,8 @@ TEST(RmsNorm, EqualsTheFormulaInValueAndGradients) {
   torch::manual_seed(1);
   for (const auto dtype : {at::kFloat, at::kDouble}) {
     for (const std::int64_t rows : {1, 64, 130}) {
-      const auto x = torch::randn({rows, 2, 19}, dtype).requires_grad_(), weight = torch::randn({19}, dtype).requires_grad_();
+      const auto x = torch::randn({rows, 2, 19}, dtype).requires_grad_(),
+                 weight = torch::randn({19}, dtype).requires_grad_();
       const auto grad = torch::randn_like(x);
       const auto y = rms_norm(x, weight, kEps);
       const auto expected = x / (x.square().mean(-1, true) + kEps).sqrt() * weight;
@@ -35,7 +36,8 @@ TEST(RmsNorm, EqualsTheFormulaInValueAndGradients) {
 
 TEST(RmsNorm, GradientsAreFiniteDifferences) {
   torch::manual_seed(1);
-  const auto x = torch::randn({3, 4}, at::kDouble).requires_grad_(), weight = torch::randn({4}, at::kDouble).requires_grad_();
+  const auto x = torch::randn({3, 4}, at::kDouble).requires_grad_(),
+             weight = torch::randn({4}, at::kDouble).requires_grad_();
   const auto grad = torch::randn({3, 4}, at::kDouble);
   rms_norm(x, weight, kEps).backward(grad);
   const auto loss = [&] { return (rms_norm(x, weight, kEps) * grad).sum().item<double>(); };

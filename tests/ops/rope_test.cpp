@@ -48,7 +48,7 @@ TEST_P(RopeTest, TakesAViewOfAWiderProjection) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RopeTest, testing::Values(at::kFloat, at::kDouble),
-                         [](const auto& info) { return info.param == at::kFloat ? "Float" : "Double"; });
+                         [](const auto& test) { return test.param == at::kFloat ? "Float" : "Double"; });
 
 }  // namespace
 }  // namespace peerless

@@ -43,11 +43,13 @@ class RowAdamWTest : public testing::TestWithParam<std::tuple<at::ScalarType, bo
 };
 
 // torch.optim.SparseAdam, with the decay of AdamW on the rows it updates.
-void sparse_adam(const std::vector<at::Tensor>& state, const at::Tensor& ids, const at::Tensor& grad, const RowAdamW& o) {
+void sparse_adam(const std::vector<at::Tensor>& state, const at::Tensor& ids, const at::Tensor& grad,
+                 const RowAdamW& o) {
   const auto w = state[0].index_select(0, ids), m = state[1].index_select(0, ids), v = state[2].index_select(0, ids);
   const auto m_update = (grad - m) * (1 - o.beta1), v_update = (grad.pow(2) - v) * (1 - o.beta2);
   const double step_size = o.lr * std::sqrt(1 - std::pow(o.beta2, o.step)) / (1 - std::pow(o.beta1, o.step));
-  state[0].index_copy_(0, ids, w * (1 - o.lr * o.weight_decay) - step_size * (m + m_update) / ((v + v_update).sqrt() + o.eps));
+  state[0].index_copy_(0, ids,
+                       w * (1 - o.lr * o.weight_decay) - step_size * (m + m_update) / ((v + v_update).sqrt() + o.eps));
   state[1].index_copy_(0, ids, m + m_update);
   state[2].index_copy_(0, ids, v + v_update);
 }
@@ -60,7 +62,7 @@ TEST_P(RowAdamWTest, TouchedRowsIsSparseAdam) {
     const auto& rows = steps[options.step - 1];
     touch(rows);
     op_(weight_, m_, v_, grad_, options);
-    sparse_adam(reference, torch::tensor(rows, at::kInt), grad_.values() * options.grad_scale, options);
+    sparse_adam(reference, torch::tensor(rows, at::kInt).to(at::kLong), grad_.values() * options.grad_scale, options);
   }
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(near(tensors()[i], reference[i])) << i;
 }
@@ -68,7 +70,8 @@ TEST_P(RowAdamWTest, TouchedRowsIsSparseAdam) {
 TEST_P(RowAdamWTest, DenseIsAdamW) {
   const auto parameter = weight_.clone().requires_grad_();
   RowAdamW options{.update = TableUpdate::dense, .lr = 0.1, .eps = 1e-3, .weight_decay = 0.3, .grad_scale = 0.7};
-  torch::optim::AdamW reference({parameter}, torch::optim::AdamWOptions(options.lr).eps(options.eps).weight_decay(options.weight_decay));
+  torch::optim::AdamW reference(
+      {parameter}, torch::optim::AdamWOptions(options.lr).eps(options.eps).weight_decay(options.weight_decay));
   for (options.step = 1; options.step <= 3; ++options.step) {
     touch({static_cast<std::int32_t>(options.step), 7, 199});
     op_(weight_, m_, v_, grad_, options);
@@ -97,12 +100,27 @@ TEST_P(RowAdamWTest, NothingTouchedIsNoUpdate) {
   EXPECT_TRUE(same_bits(weight_, before));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RowAdamWTest,
-                         testing::Combine(testing::Values(at::kFloat, at::kDouble), testing::Bool()),
-                         [](const auto& info) {
-                           return std::string(std::get<1>(info.param) ? "Plain" : "") +
-                                  (std::get<0>(info.param) == at::kFloat ? "Float" : "Double");
-                         });
+std::string name_of_case(const testing::TestParamInfo<RowAdamWTest::ParamType>& info) {
+  return std::string(std::get<1>(info.param) ? "Plain" : "") +
+         (std::get<0>(info.param) == at::kFloat ? "Float" : "Double");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RowAdamWTest, testing::Combine(testing::Values(at::kFloat, at::kDouble), testing::Bool()),
+                         name_of_case);
+
+TEST(RowAdamW, BitsDoNotDependOnTheNumberOfThreads) {
+  const auto run_with = [](int threads) {
+    const Threads guard(threads);
+    torch::manual_seed(1);
+    const auto weight = torch::randn({500, 16}), m = torch::randn({500, 16}), v = torch::rand({500, 16});
+    RowGrad grad(500, 16, at::kFloat);
+    grad.add(torch::arange(0, 500, 2, at::kInt), torch::randn({250, 16}));
+    row_adamw(weight, m, v, grad, {.update = TableUpdate::dense});
+    row_adamw(weight, m, v, grad, {.step = 2});
+    return weight;
+  };
+  EXPECT_TRUE(same_bits(run_with(1), run_with(2)));
+}
 
 TEST(RowAdamW, RefusesMomentsOfAnotherShape) {
   const auto weight = torch::zeros({3, 2}), m = torch::zeros({3, 1});
@@ -111,8 +129,9 @@ TEST(RowAdamW, RefusesMomentsOfAnotherShape) {
     row_adamw(weight, m, weight, grad, {});
     FAIL();
   } catch (const c10::Error& error) {
-    EXPECT_STREQ(error.what_without_backtrace(),
-                 "row_adamw: expected weight, moments and gradient alike and contiguous, got Float [3, 2] and Float [3, 1]");
+    EXPECT_STREQ(
+        error.what_without_backtrace(),
+        "row_adamw: expected weight, moments and gradient alike and contiguous, got Float [3, 2] and Float [3, 1]");
   }
 }
 

@@ -19,7 +19,7 @@ TEST(HugePages, BigTensorsBeginAtAHugePageAndAreZero) {
 TEST(HugePages, TheMemoryOutlivesTheTensorThatViewsRemain) {
   auto table = huge_zeros({1 << 14, 1 << 10});
   const auto row = table[7];
-  table = {};
+  table = at::Tensor();
   row.fill_(3);
   EXPECT_EQ(row.sum().item<double>(), 3 << 10);
 }

@@ -16,7 +16,8 @@ class LoneBlock : public torch::nn::Module, public Tables {
     auto lone = std::make_shared<LoneBlock>(dtype);
     lone->block_ =
         lone->register_module("ffw", build_ffw({d_model, n_layers, 0, at::TensorOptions(dtype), lone.get()}, config));
-    ParameterSet(*lone).initialize(seed);
+    lone->parameters_ = std::make_unique<ParameterSet>(*lone);
+    lone->parameters_->initialize(seed);
     return lone;
   }
   explicit LoneBlock(at::ScalarType dtype) : dtype_(dtype) {}
@@ -33,13 +34,14 @@ class LoneBlock : public torch::nn::Module, public Tables {
   FfwOutput forward(const at::Tensor& x) {
     return block_->forward({x, at::zeros({x.size(0), x.size(1)}, at::kLong), {}});
   }
-  ParameterSet parameters_of() { return ParameterSet(*this); }
+  const ParameterSet& parameters_of() const { return *parameters_; }
   std::shared_ptr<RowTable> only_table() const { return tables_.begin()->second; }
 
  private:
   at::ScalarType dtype_;
   std::map<std::string, std::shared_ptr<RowTable>> tables_;
   std::shared_ptr<Ffw> block_;
+  std::unique_ptr<ParameterSet> parameters_;
 };
 
 }  // namespace peerless::test

@@ -9,8 +9,7 @@
 
 #include "peerless/config/config.h"
 #include "peerless/model/evaluation_mode.h"
-#include "peerless/optim/adamw.h"
-#include "peerless/train/step_gradient.h"
+#include "peerless/train/training_step.h"
 #include "tests/support/tensor_file.h"
 
 namespace peerless::test {
@@ -29,58 +28,73 @@ struct ExampleConfig {
     visit("vocab_size", c.vocab_size, AtLeast{1}, "token ids");
     visit("dtype", c.dtype, Any{}, "what is computed in");
     visit("model", c.model, Any{}, "the architecture");
-    visit("optim", c.optim, Any{}, "the optimizer");
+    visit("optim", c.optim, Any{}, "the optimizer; its lr holds in every step");
   }
 };
 
-inline std::shared_ptr<LanguageModel> make_model(const ExampleConfig& config, std::int64_t max_positions) {
-  const auto parameters = config.dtype == ExampleDType::fp64 ? at::kDouble : at::kFloat;
-  const auto compute = config.dtype == ExampleDType::bf16 ? at::kBFloat16 : parameters;
-  return std::make_shared<LanguageModel>(config.model, config.vocab_size, max_positions, at::TensorOptions(parameters),
-                                         compute);
+inline std::shared_ptr<LanguageModel> model_of(const TensorFile& example, const ExampleConfig& config) {
+  const auto stored = config.dtype == ExampleDType::fp64 ? at::kDouble : at::kFloat;
+  const auto compute = config.dtype == ExampleDType::bf16 ? at::kBFloat16 : stored;
+  auto model = std::make_shared<LanguageModel>(config.model, config.vocab_size, example.at("inputs").size(2),
+                                               at::TensorOptions(stored), compute);
+  const ParameterSet parameters(*model);
+  const torch::NoGradGuard no_grad;
+  for (const auto& parameter : parameters.parameters()) parameter.tensor.copy_(example.at("model." + parameter.name));
+  return model;
 }
 
-// Trains S steps by the code that `train` runs, at a constant learning rate.
+inline Batch batch_of(const TensorFile& example, std::int64_t step) {
+  const auto copy = [&](const char* name, auto& into) {
+    using Value = typename std::decay_t<decltype(into)>::value_type;
+    const auto values = example.at(name)[step].contiguous();
+    into.assign(values.const_data_ptr<Value>(), values.const_data_ptr<Value>() + values.numel());
+  };
+  Batch batch{.batch = example.at("inputs").size(1), .seq_len = example.at("inputs").size(2)};
+  copy("inputs", batch.inputs);
+  copy("targets", batch.targets);
+  copy("mask", batch.mask);
+  return batch;
+}
+
+// Trains S steps by the code that `train` runs.
 //
-//   loss [S]                     before each update, z-loss included
-//   logits, gradient.<name>      of the last step, before its update
-//   model.<name>, optim.<...>    at the end
-//   evaluated_logits             at the end, of the last batch, in evaluation
+//   loss [S]                         of each step, z-loss included
+//   grad_norm, table_grad_norm [S]   before clipping
+//   logits, gradient.<name>          of the last step, its weights before the update; what is clipped depends on the
+//                                    update's kernel, so only without clipping the gradients are worth comparing
+//   model.<name>, optim.<...>        at the end
+//   evaluated_logits                 at the end, of the last batch, in evaluation
 inline NamedTensors work(const TensorFile& example) {
   const auto config = config::parse<ExampleConfig>(example.metadata.at("config"), "config");
-  const auto &inputs = example.at("inputs"), &targets = example.at("targets"), &mask = example.at("mask");
-  const auto model = make_model(config, inputs.size(2));
-  const ParameterSet parameters(*model);
-  for (const auto& parameter : parameters.parameters()) {
-    const torch::NoGradGuard no_grad;
-    parameter.tensor.copy_(example.at("model." + parameter.name));
-  }
-  Gradients gradients(parameters);
-  AdamW optimizer(parameters, config.optim);
-
-  NamedTensors results;
+  const auto model = model_of(example, config);
+  const auto communicator = single_process();
+  TrainingStep step(*model, config.optim, *communicator);
   const auto logits_of = [&](const at::Tensor& ids) {
-    return model->head->logits(model->decoder->forward(ids).hidden).detach();
+    const torch::NoGradGuard no_grad;
+    return model->head->logits(model->decoder->forward(ids).hidden);
   };
-  std::vector<double> losses;
+
+  const auto& inputs = example.at("inputs");
+  at::Tensor logits;
+  std::vector<double> losses, norms, table_norms;
   for (std::int64_t i = 0; i < inputs.size(0); ++i) {
-    const bool last = i + 1 == inputs.size(0);
-    if (last) results.emplace_back("logits", logits_of(inputs[i]));
-    gradients.clear();
-    StepGradient step(*model, mask[i].sum().item<std::int64_t>(), /*micro_batches=*/1);
-    step.add({inputs[i], targets[i], mask[i]});
-    losses.push_back(step.loss() + step.z_loss());
-    if (last)
-      for (const auto& parameter : parameters.parameters())
-        results.emplace_back("gradient." + parameter.name, dense_grad(parameter).clone());
-    optimizer.step(config.optim.lr, measure(gradients));
-    model->decoder->commit(step.stats());
+    logits = logits_of(inputs[i]);
+    const StepPlan plan{.targets = example.at("mask")[i].sum().item<std::int64_t>(), .lr = config.optim.lr};
+    const StepReport report = step.run(plan, [&] { return batch_of(example, i); });
+    losses.push_back(report.loss + report.z_loss);
+    norms.push_back(report.grad_norm);
+    table_norms.push_back(report.table_grad_norm);
   }
+
+  NamedTensors results = step.named_tensors();
+  for (const auto& parameter : step.parameters().parameters())
+    results.emplace_back("gradient." + parameter.name, dense_grad(parameter).clone());
+  results.emplace_back("logits", logits);
   results.emplace_back("loss", at::tensor(losses, at::kDouble));
+  results.emplace_back("grad_norm", at::tensor(norms, at::kDouble));
+  results.emplace_back("table_grad_norm", at::tensor(table_norms, at::kDouble));
   const EvaluationMode evaluation(*model);
   results.emplace_back("evaluated_logits", logits_of(inputs[-1]));
-  for (const auto& tensors : {parameters.named_tensors(), optimizer.named_tensors()})
-    results.insert(results.end(), tensors.begin(), tensors.end());
   return results;
 }
 

@@ -188,7 +188,9 @@ TEST(TrainSentencePiece, TextBelowTheLimitIsUsedWhole) {
   EXPECT_EQ(report.documents, 60);
   EXPECT_EQ(report.sampled_bytes, report.bytes);
   EXPECT_EQ(report.invalid_documents + report.cut_lines + report.reserved, 0);
-  EXPECT_EQ(train({.seed = 1}).bytes, train({.seed = 2}).bytes);
+  for (const auto algorithm : {Algorithm::bpe, Algorithm::unigram}) {
+    EXPECT_EQ(train({.algorithm = algorithm, .seed = 1}).bytes, train({.algorithm = algorithm, .seed = 2}).bytes);
+  }
 }
 
 TEST(TrainSentencePiece, CountsWhatItDoesNotSee) {
@@ -253,19 +255,29 @@ TEST(ForeignModel, GivesTheIdsAndTextsOfSentencePiece) {
   }
 }
 
+TEST(ForeignModel, TruncatedBetweenTwoFieldsIsRefusedToo) {
+  const auto whole = foreign_model({{"normalization_rule_name", "identity"}});
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_NE(complaint([&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }), "") << length;
+  }
+}
+
 TEST(ForeignModel, MayLoseNothingThoughItsPiecesReachOverWords) {
-  const auto bytes = foreign_model({{"split_by_whitespace", "false"},
-                                    {"vocab_size", "400"},
-                                    {"byte_fallback", "true"},
-                                    {"normalization_rule_name", "identity"},
-                                    {"add_dummy_prefix", "false"},
-                                    {"remove_extra_whitespaces", "false"}});
-  const auto tokenizer = parse_sentencepiece(bytes, "foreign.model");
-  EXPECT_EQ(tokenizer->losses(), "");
-  sentencepiece::SentencePieceProcessor theirs;
-  ASSERT_TRUE(theirs.LoadFromSerializedProto(bytes).ok());
-  for (const auto& text : plain_documents()) EXPECT_EQ(tokenizer->encode(text), theirs.EncodeAsIds(text));
-  for (const auto& text : nasty_texts()) EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"split_by_whitespace", "false"}, {"user_defined_symbols", ";\n,\n  "}}) {
+    const auto bytes = foreign_model({{key, value},
+                                      {"vocab_size", "500"},
+                                      {"byte_fallback", "true"},
+                                      {"normalization_rule_name", "identity"},
+                                      {"add_dummy_prefix", "false"},
+                                      {"remove_extra_whitespaces", "false"}});
+    const auto tokenizer = parse_sentencepiece(bytes, "foreign.model");
+    EXPECT_EQ(tokenizer->losses(), "");
+    sentencepiece::SentencePieceProcessor theirs;
+    ASSERT_TRUE(theirs.LoadFromSerializedProto(bytes).ok());
+    for (const auto& text : plain_documents()) EXPECT_EQ(tokenizer->encode(text), theirs.EncodeAsIds(text));
+    for (const auto& text : nasty_texts()) EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
+  }
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ TEST(StepGradient, IsTheSameHoweverABatchOfUnequalMasksIsCut) {
       EXPECT_NEAR(cut.loss, whole.loss, kTolerance);
       EXPECT_NEAR(cut.z_loss, whole.z_loss, kTolerance);
       for (std::size_t i = 0; i < whole.gradients.size(); ++i)
-        EXPECT_LE(test::error(cut.gradients[i], whole.gradients[i]), kTolerance) << micro_batches << " parts, parameter " << i;
+        EXPECT_LE(test::error(cut.gradients[i], whole.gradients[i]), kTolerance)
+            << micro_batches << " parts, parameter " << i;
     }
   }
 }

@@ -15,8 +15,8 @@ struct TrainSourceConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("path", c.path, NotEmpty{}, "token shards, a folder or one *.tok file; their content must stay, whatever its place",
-          Resume::free);
+    visit("path", c.path, NotEmpty{},
+          "token shards, a folder or one *.tok file; their content must stay, whatever its place", Resume::free);
     visit("weight", c.weight, Above{0}, "share of the samples, relative to the other sources");
   }
   bool operator==(const TrainSourceConfig&) const = default;

@@ -44,6 +44,7 @@ struct PrepareReport {
   std::vector<std::string> first_invalid;  // where the first of them are, with the offset of the first wrong byte
 };
 
+// Reads from disk, writes to `files`.
 PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOptions& options);
 
 }  // namespace peerless

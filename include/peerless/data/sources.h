@@ -43,7 +43,7 @@ struct RawDocument {
 
 class DocumentReader {
  public:
-  DocumentReader(const Files& files, const TextSources& sources);
+  explicit DocumentReader(const TextSources& sources);
 
   std::optional<RawDocument> next();
 
@@ -51,7 +51,6 @@ class DocumentReader {
   std::optional<std::string> next_line();
   RawDocument whole_file();
 
-  const Files& files_;
   std::vector<std::filesystem::path> paths_;
   std::size_t next_path_ = 0;
   std::unique_ptr<InputFile> file_;  // the .jsonl being read

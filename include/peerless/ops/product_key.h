@@ -11,7 +11,7 @@
 // Gradients  of queries and keys, through the k scores alone: never a dense [T, n] product
 // Cost       4 T h n c FLOPs, then O(n + k log k) a row; scores of all n are stored for a few tokens at a time
 // Threads    all of ATen's; one owner adds up each gradient, tokens ascending: bits depend on neither threads nor run
-// NaN        counts as greatest, so that it comes out in the scores; ids stay in range
+// NaN        counts as infinite, so that it comes out in the scores; ids stay in range
 // Errors     c10::Error when shapes or dtypes do not fit, unless 1 <= k <= n and n * n < 2^31
 // Source     Lample et al. 2019, "Large Memory Layers with Product Keys", arXiv:1907.05242, section 3.2
 #pragma once

@@ -16,8 +16,12 @@ class ParameterSet {
   // Every parameter and buffer of `root` and its children, each once, with its full name.
   explicit ParameterSet(const torch::nn::Module& root);
 
-  const std::vector<Parameter>& parameters() const { return parameters_; }
-  const std::vector<Buffer>& buffers() const { return buffers_; }
+  const std::vector<Parameter>& parameters() const& { return parameters_; }
+  const std::vector<Buffer>& buffers() const& { return buffers_; }
+  std::vector<Parameter> parameters() && {
+    return std::move(parameters_);
+  }  // of a temporary: for (auto& p : ParameterSet(m)...)
+  std::vector<Buffer> buffers() && { return std::move(buffers_); }
   const Parameter& at(std::string_view name) const;
   std::int64_t num_elements() const;
 

@@ -37,7 +37,7 @@ struct SentencePieceTraining {
   double character_coverage = 0.9995;  // share of all characters that get pieces; the rest is spelled in bytes
   std::int64_t threads = 1;            // the model's bytes depend on it (order of sums)
   std::int64_t seed = 1;               // chooses the sample, when there is more text than max_bytes
-  std::int64_t max_bytes = 64 << 20;   // of text that training sees at most; memory is about ten times that
+  std::int64_t max_bytes = 32 << 20;   // of text that training sees; bpe takes 20 times that of memory, unigram 40
 };
 
 // What was read and what of it training did not see as it is written.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "peerless/model/initialization.h"
+#include "peerless/ops/swiglu.h"
 
 namespace peerless {
 
@@ -48,7 +49,7 @@ FfwOutput Dense::forward(const FfwInput& input) {
       case DenseActivation::relu2:
         return at::relu(up).square();
       case DenseActivation::swiglu:
-        return at::silu(gate_->forward(input.x)) * up;
+        return swiglu(gate_->forward(input.x), up);
       case DenseActivation::geglu:
         return at::gelu(gate_->forward(input.x)) * up;
     }

@@ -28,13 +28,6 @@ PEERLESS_INLINE T dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
-// y = a x
-template <class T>
-PEERLESS_INLINE void scale(T a, const T* x, T* y, std::int64_t n) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) y[i] = a * x[i];
-}
-
 // y += a x
 template <class T>
 PEERLESS_INLINE void add_scaled(T a, const T* x, T* y, std::int64_t n) {
@@ -49,7 +42,8 @@ PEERLESS_INLINE void prefetch(const T* row, std::int64_t n) {
 }
 
 // Copies past the caches, for what is next read when they have forgotten it: saves fetching the lines that are
-// overwritten. `to` on a 16-byte boundary where the processor has such stores, else an ordinary copy.
+// overwritten. An ordinary copy where the processor has no such stores or `to` is on no 16-byte boundary. Other threads
+// see the copies after finish_streams().
 template <class T>
 PEERLESS_INLINE void stream(const T* from, T* to, std::int64_t n) {
 #ifdef __SSE2__
@@ -61,6 +55,12 @@ PEERLESS_INLINE void stream(const T* from, T* to, std::int64_t n) {
   }
 #endif
   for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+}
+
+PEERLESS_INLINE void finish_streams() {
+#ifdef __SSE2__
+  _mm_sfence();
+#endif
 }
 
 }  // namespace peerless::kernels

@@ -20,9 +20,12 @@ struct Activated {
 template <class T>
 PEERLESS_INLINE T value_of(Activation activation, T s) {
   switch (activation) {
-    case Activation::gelu: return s / 2 * (1 + std::erf(s * T(M_SQRT1_2)));
-    case Activation::relu: return s > 0 ? s : 0;
-    case Activation::none: return s;
+    case Activation::gelu:
+      return s / 2 * (1 + std::erf(s * T(M_SQRT1_2)));
+    case Activation::relu:
+      return s > 0 ? s : 0;
+    case Activation::none:
+      return s;
   }
   __builtin_unreachable();
 }
@@ -34,8 +37,10 @@ PEERLESS_INLINE Activated<T> activate(Activation activation, T s) {
       const T below = (1 + std::erf(s * T(M_SQRT1_2))) / 2;  // the normal distribution function
       return {s * below, below + s * std::exp(-s * s / 2) * T(M_2_SQRTPI * M_SQRT1_2 / 2)};
     }
-    case Activation::relu: return s > 0 ? Activated<T>{s, 1} : Activated<T>{0, 0};
-    case Activation::none: return {s, 1};
+    case Activation::relu:
+      return s > 0 ? Activated<T>{s, 1} : Activated<T>{0, 0};
+    case Activation::none:
+      return {s, 1};
   }
   __builtin_unreachable();
 }
@@ -104,7 +109,8 @@ PEERLESS_CLONES void peer_backward_rows(const PeerExperts<T>& peer, const T* gra
                                         const PeerRows& rows, T* buffer, std::int64_t first, std::int64_t last) {
   const std::int64_t d = peer.d, width = peer.width();
   const auto chosen = static_cast<std::int32_t>(peer.num_chosen);
-  std::vector<T> sum(width);
+  std::vector<T> scratch(width);
+  T* const sum = scratch.data();
   for (std::int64_t r = first; r < last; ++r) {
     T* const grad_row = buffer + rows.slots[r] * width;
     const bool fresh = rows.slots[r] >= rows.first_fresh;
@@ -113,19 +119,20 @@ PEERLESS_CLONES void peer_backward_rows(const PeerExperts<T>& peer, const T* gra
       const std::int32_t pair = rows.order[q];
       const std::int64_t t = pair / chosen;
       const T* const x_t = peer.x + t * d;
-      add_scaled(pairs.u[pair], x_t, sum.data(), d);
-      if (peer.glu) add_scaled(pairs.w[pair], x_t, sum.data() + d, d);
-      add_scaled(pairs.v[pair], grad_y + t * d, sum.data() + width - d, d);
+      add_scaled(pairs.u[pair], x_t, sum, d);
+      if (peer.glu) add_scaled(pairs.w[pair], x_t, sum + d, d);
+      add_scaled(pairs.v[pair], grad_y + t * d, sum + width - d, d);
     }
-    stream(sum.data(), grad_row, width);
+    stream(sum, grad_row, width);
   }
+  finish_streams();
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                                       \
-  template void peer_forward(const PeerExperts<T>&, T*, std::int64_t, std::int64_t);                                  \
-  template void peer_backward_tokens(const PeerExperts<T>&, const T*, T*, T*, const PeerPairGrads<T>&, std::int64_t,  \
-                                     std::int64_t);                                                                   \
-  template void peer_backward_rows(const PeerExperts<T>&, const T*, const PeerPairGrads<T>&, const PeerRows&, T*,     \
+#define PEERLESS_INSTANTIATE(T)                                                                                      \
+  template void peer_forward(const PeerExperts<T>&, T*, std::int64_t, std::int64_t);                                 \
+  template void peer_backward_tokens(const PeerExperts<T>&, const T*, T*, T*, const PeerPairGrads<T>&, std::int64_t, \
+                                     std::int64_t);                                                                  \
+  template void peer_backward_rows(const PeerExperts<T>&, const T*, const PeerPairGrads<T>&, const PeerRows&, T*,    \
                                    std::int64_t, std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)

@@ -13,12 +13,12 @@ struct PeerExperts {
   std::int64_t d;
   Activation activation;
   bool glu;
-  const T* x;                // [T, d]
-  const T* gates;            // [T, P]
-  const std::int32_t* ids;   // [T, P]
-  const T* table;            // [N, width()]
-  T* pre;                    // [T, P]: u_i . x_t, kept by forward for backward
-  T* linear;                 // [T, P]: w_i . x_t, with glu only
+  const T* x;               // [T, d]
+  const T* gates;           // [T, P]
+  const std::int32_t* ids;  // [T, P]
+  const T* table;           // [N, width()]
+  T* pre;                   // [T, P]: u_i . x_t, kept by forward for backward
+  T* linear;                // [T, P]: w_i . x_t, with glu only
 
   std::int64_t width() const { return glu ? 3 * d : 2 * d; }
 };

@@ -38,26 +38,27 @@ class TopK {
   const T* values() const { return values_.data(); }
 
   PEERLESS_INLINE void find(const T* row, std::int64_t n) {
+    std::int32_t* const candidates = candidates_.data();
+    const std::int32_t* const best = columns_.data();
+    std::int64_t count = 0;
     T bar = bar_of(row, std::min(block_, n));
-    std::int64_t found = 0;
     for (std::int64_t begin = 0; begin < n; begin += block_) {
-      const std::int64_t end = std::min(begin + block_, n);
-      std::int64_t count = found;
-      for (std::int64_t i = 0; i < found; ++i) candidates_[i] = columns_[i];
-      for (std::int64_t i = begin; i < end; ++i) {
-        candidates_[count] = static_cast<std::int32_t>(i);
-        count += !(row[i] < bar);
+      for (std::int64_t i = begin; i < std::min(begin + block_, n); ++i) {
+        candidates[count] = static_cast<std::int32_t>(i);
+        count += !(row[i] < bar);  // a value that is not a number stays, too
       }
       rank(row, count);
-      found = k_;
-      bar = key_of(row[columns_[k_ - 1]]);
+      std::copy_n(best, k_, candidates);
+      count = k_;
+      bar = key_of(row[best[k_ - 1]]);
     }
-    for (std::int64_t i = 0; i < k_; ++i) values_[i] = row[columns_[i]];
+    T* const values = values_.data();
+    for (std::int64_t i = 0; i < k_; ++i) values[i] = row[best[i]];
   }
 
  private:
-  // A value that k of the first n >= k values reach: each of k groups of them has its greatest, and this is the least of
-  // those.
+  // A value that k of the first n >= k values reach: each of k groups of them has its greatest, and this is the least
+  // of those.
   PEERLESS_INLINE T bar_of(const T* row, std::int64_t n) {
     T* const greatest = keys_.data();
     std::fill_n(greatest, k_, -std::numeric_limits<T>::infinity());
@@ -70,12 +71,14 @@ class TopK {
 
   // Puts the candidates, whose columns ascend among equals, in descending order into columns_.
   PEERLESS_INLINE void rank(const T* row, std::int64_t count) {
+    const std::int32_t* const candidates = candidates_.data();
+    std::int32_t* const columns = columns_.data();
     std::int32_t* const places = places_.data();
     T* const keys = keys_.data();
-    for (std::int64_t i = 0; i < count; ++i) keys[i] = key_of(row[candidates_[i]]);
     const std::int64_t padded = (count + kLanes - 1) / kLanes * kLanes;
-    for (std::int64_t i = count; i < padded; ++i) keys[i] = 0;
-    for (std::int64_t i = 0; i < padded; ++i) places[i] = 0;
+    for (std::int64_t i = 0; i < count; ++i) keys[i] = key_of(row[candidates[i]]);
+    std::fill(keys + count, keys + padded, T(0));
+    std::fill_n(places, padded, 0);
     for (std::int32_t j = 0; j < count; ++j) {
       const T key = keys[j];
 #pragma omp simd
@@ -83,11 +86,11 @@ class TopK {
         places[i] += static_cast<std::int32_t>((key > keys[i]) | ((key == keys[i]) & (j < i)));
       }
     }
-    for (std::int64_t i = 0; i < count; ++i) columns_[places[i]] = candidates_[i];
+    for (std::int64_t i = 0; i < count; ++i) columns[places[i]] = candidates[i];
   }
 
   std::int64_t k_;
-  std::int64_t block_;
+  std::int64_t block_;  // at least k
   std::vector<std::int32_t> candidates_;
   std::vector<T> keys_;
   std::vector<std::int32_t> places_;
@@ -150,8 +153,8 @@ PEERLESS_INLINE std::int64_t half_key(std::int32_t id, std::int64_t half, std::i
 
 template <class T>
 PEERLESS_CLONES void product_key_top_k(const T* half_scores, std::int64_t num_tokens, std::int64_t num_heads,
-                                       std::int64_t n, std::int64_t k, T* scores, std::int32_t* ids,
-                                       std::int64_t first, std::int64_t last) {
+                                       std::int64_t n, std::int64_t k, T* scores, std::int32_t* ids, std::int64_t first,
+                                       std::int64_t last) {
   TopK<T> halves[2] = {TopK<T>(k), TopK<T>(k)};
   std::vector<Candidate<T>> best(k);
   for (std::int64_t row = first; row < last; ++row) {
@@ -199,12 +202,12 @@ PEERLESS_CLONES void product_key_grad_keys(const ProductKey<T>& p, const std::in
   }
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                                     \
-  template void product_key_top_k(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, T*,             \
-                                  std::int32_t*, std::int64_t, std::int64_t);                                       \
-  template void product_key_grad_queries(const ProductKey<T>&, const std::int32_t*, const T*, T*, std::int64_t,     \
-                                         std::int64_t);                                                             \
-  template void product_key_grad_keys(const ProductKey<T>&, const std::int32_t*, const T*, std::int64_t, T*,        \
+#define PEERLESS_INSTANTIATE(T)                                                                                        \
+  template void product_key_top_k(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, T*, std::int32_t*, \
+                                  std::int64_t, std::int64_t);                                                         \
+  template void product_key_grad_queries(const ProductKey<T>&, const std::int32_t*, const T*, T*, std::int64_t,        \
+                                         std::int64_t);                                                                \
+  template void product_key_grad_keys(const ProductKey<T>&, const std::int32_t*, const T*, std::int64_t, T*,           \
                                       std::int64_t, std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)

@@ -12,9 +12,9 @@ struct ProductKey {
   std::int64_t num_keys;   // n
   std::int64_t width;      // c
   std::int64_t k;
-  bool shared;             // one set of keys for all heads
-  const T* queries;        // [T, h, 2, c]
-  const T* keys;           // [h or 1, 2, n, c]
+  bool shared;       // one set of keys for all heads
+  const T* queries;  // [T, h, 2, c]
+  const T* keys;     // [h or 1, 2, n, c]
 };
 
 // The k best of rows [first, last) = (token, head) from half scores [h, 2, num_tokens, n]:
@@ -25,10 +25,11 @@ void product_key_top_k(const T* half_scores, std::int64_t num_tokens, std::int64
 
 // Gradient [T, h, 2, c] of the queries of tokens [first, last), from that of the scores [T, h, k].
 template <class T>
-void product_key_grad_queries(const ProductKey<T>& keys, const std::int32_t* ids, const T* grad_scores,
-                              T* grad_queries, std::int64_t first, std::int64_t last);
+void product_key_grad_queries(const ProductKey<T>& keys, const std::int32_t* ids, const T* grad_scores, T* grad_queries,
+                              std::int64_t first, std::int64_t last);
 
-// Adds all tokens' gradient to those keys [h, 2, n, c] that are halves [first, last) of the 2 h, numbered head * 2 + half.
+// Adds all tokens' gradient to those keys [h, 2, n, c] that are halves [first, last) of the 2 h, numbered head * 2 +
+// half.
 template <class T>
 void product_key_grad_keys(const ProductKey<T>& keys, const std::int32_t* ids, const T* grad_scores,
                            std::int64_t num_tokens, T* grad_keys, std::int64_t first, std::int64_t last);

@@ -38,8 +38,8 @@ PEERLESS_CLONES void rms_norm_backward(const RmsNorm<T>& norm, const T* grad_y, 
   }
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                   \
-  template void rms_norm_forward(const RmsNorm<T>&, T*, std::int64_t, std::int64_t);             \
+#define PEERLESS_INSTANTIATE(T)                                                      \
+  template void rms_norm_forward(const RmsNorm<T>&, T*, std::int64_t, std::int64_t); \
   template void rms_norm_backward(const RmsNorm<T>&, const T*, T*, T*, std::int64_t, std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)

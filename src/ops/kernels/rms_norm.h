@@ -9,9 +9,9 @@ template <class T>
 struct RmsNorm {
   std::int64_t d;
   T eps;
-  const T* x;          // [rows, d]
-  const T* weight;     // [d]
-  T* inverse_rms;      // [rows]: written by forward, read by backward
+  const T* x;       // [rows, d]
+  const T* weight;  // [d]
+  T* inverse_rms;   // [rows]: written by forward, read by backward
 };
 
 // y of rows [first, last).

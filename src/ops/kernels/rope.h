@@ -12,7 +12,7 @@ struct Rope {
   std::int64_t half;    // d/2
   const T* cos;         // [T, d/2]
   const T* sin;
-  T direction;          // 1, or -1 to rotate back
+  T direction;  // 1, or -1 to rotate back
 };
 
 // y of tokens [first, last) of x [B T, H, d].

@@ -56,9 +56,9 @@ PEERLESS_CLONES void adamw_all_rows(const AdamW<T>& adamw, const AdamWTable<T>& 
   }
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                               \
-  template void adamw_touched_rows(const AdamW<T>&, const AdamWTable<T>&, const std::int32_t*, std::int64_t,  \
-                                   std::int64_t);                                                             \
+#define PEERLESS_INSTANTIATE(T)                                                                              \
+  template void adamw_touched_rows(const AdamW<T>&, const AdamWTable<T>&, const std::int32_t*, std::int64_t, \
+                                   std::int64_t);                                                            \
   template void adamw_all_rows(const AdamW<T>&, const AdamWTable<T>&, const std::int32_t*, std::int64_t, std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)

@@ -21,6 +21,15 @@ template <class... C>
 testing::Types<C...> as_types(std::variant<C...>*);
 using EveryKind = decltype(as_types(static_cast<FfwConfig*>(nullptr)));
 
+// A config of which a block is a part.
+struct Holder {
+  FfwConfig ffw;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("ffw", c.ffw, Any{}, "the block");
+  }
+};
+
 struct KindName {  // so a failure reads FfwContract/peer.KeepsShapeAndDtype
   template <class C>
   static std::string GetName(int) {
@@ -143,13 +152,6 @@ TYPED_TEST(FfwContract, StartsWithTheOutputVarianceThatItClaims) {
 
 TYPED_TEST(FfwContract, SurvivesADumpAndARead) {
   const FfwConfig config = TypeParam::small();
-  struct Holder {
-    FfwConfig ffw;
-    template <class Self, class Visit>
-    static void fields(Self& c, Visit&& visit) {
-      visit("ffw", c.ffw, Any{}, "the block");
-    }
-  };
   EXPECT_EQ(config::parse<Holder>(config::dump(Holder{config}), "test").ffw, config);
 }
 

@@ -1,0 +1,65 @@
+// A training step of one feed-forward block, by the classes that TrainingStep and StepGradient put together for a whole
+// model. Input and the gradient of the output are drawn anew for each step, before the clock starts.
+#include "peerless/config/config.h"
+#include "peerless/optim/adamw.h"
+#include "tests/bench/bench.h"
+#include "tests/support/blocks.h"
+
+namespace peerless::bench {
+namespace {
+
+struct Shape {
+  std::int64_t batch = 1, seq_len = 1, d_model = 1;
+  FfwConfig ffw;
+  OptimConfig optim;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("batch", c.batch, AtLeast{1}, "sequences");
+    visit("seq_len", c.seq_len, AtLeast{1}, "tokens of a sequence");
+    visit("d_model", c.d_model, AtLeast{1}, "width of the residual stream");
+    visit("ffw", c.ffw, Any{}, "the block");
+    visit("optim", c.optim, Any{}, "the optimizer");
+  }
+};
+
+class BlockStep final : public Work {
+ public:
+  explicit BlockStep(const Shape& shape)
+      : shape_(shape),
+        block_(test::LoneBlock::make(shape.ffw, shape.d_model)),
+        gradients_(block_->parameters_of()),
+        optimizer_(block_->parameters_of(), std::get<AdamWConfig>(shape.optim)) {}
+
+  Seconds run() override {
+    const auto x = at::randn({shape_.batch, shape_.seq_len, shape_.d_model}).requires_grad_();
+    const auto grad_y = at::randn_like(x);
+    Stopwatch watch;
+    gradients_.clear();
+    watch.part("clear");
+    const FfwOutput out = block_->forward(x);
+    watch.part("forward");
+    out.y.backward(grad_y);
+    watch.part("backward");
+    const GradNorms norms = measure(gradients_);  // the clipping itself is a factor in the update
+    watch.part("clip");
+    optimizer_.step(std::get<AdamWConfig>(shape_.optim).lr, norms);
+    block_->block().commit(out.stats);
+    watch.part("update");
+    return watch.seconds();
+  }
+
+ private:
+  Shape shape_;
+  std::shared_ptr<test::LoneBlock> block_;
+  Gradients gradients_;
+  AdamW optimizer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Work> block_step(const std::string& shape) {
+  return std::make_unique<BlockStep>(config::parse<Shape>(shape, "shape"));
+}
+
+}  // namespace peerless::bench
