@@ -49,7 +49,7 @@ TEST_F(BadInput, InTheData) {
   expect(job.train("c"), 65, "train/00000.tok");
   test::write(job.folder() / "empty.jsonl", "");
   expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "none", "empty.jsonl"}), 65,
-         "nothing to train on");
+         "no documents to train on");
   expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "text.jsonl"}), 73, "train");
 }
 

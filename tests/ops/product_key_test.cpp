@@ -111,14 +111,15 @@ TEST(ProductKey, GradientsAreFiniteDifferences) {
   EXPECT_LT(test::error(keys.grad(), numeric_gradient(keys, number)), 1e-8);
 }
 
-// Halves of 1 and 2^-30: the float sums are equal, the exact ones are not.
+// As floats, ids 0, 2 and 3 all score 1. Exactly, they score 1, 1 + 2^-24 and 1 + 2^-26.
 TEST(ProductKey, SumsAreComparedAsIfNeverRounded) {
   const auto queries = torch::ones({1, 1, 2, 1});
-  const auto keys = torch::tensor({1.F, 0.F, 0.F, 0x1p-30F}).view({1, 2, 2, 1});
-  const auto [scores, ids] = product_key_top_k(queries, keys, 2);
-  EXPECT_EQ(scores[0][0][0].item<float>(), scores[0][0][1].item<float>());
-  EXPECT_EQ(ids[0][0][0].item<int>(), 1);
-  EXPECT_EQ(ids[0][0][1].item<int>(), 0);
+  const auto keys = torch::tensor({1 - 0x1p-24F, 1.F, 0x1p-24F, 0x1p-26F}).view({1, 2, 2, 1});
+  for (const Op op : {product_key_top_k, plain::product_key_top_k}) {
+    const auto [scores, ids] = op(queries, keys, 2);
+    EXPECT_TRUE(same_bits(scores.flatten(), torch::ones({2})));
+    EXPECT_TRUE(same_bits(ids.flatten(), torch::tensor({2, 3}, at::kInt)));
+  }
 }
 
 TEST(ProductKey, RandomQueriesReachEveryId) {
