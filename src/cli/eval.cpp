@@ -47,7 +47,10 @@ void score_file(const TrainedModel& trained, const Options& options) {
   const auto tokens = document_of(*trained.tokenizer, text);
   const auto scores = score_tokens(*trained.model, tokens);
   std::string lines;
-  EvalReport report{.documents = 1, .targets = std::ssize(scores), .raw_bytes = std::ssize(text)};
+  EvalReport report;
+  report.documents = 1;
+  report.targets = std::ssize(scores);
+  report.raw_bytes = std::ssize(text);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     lines += nlohmann::ordered_json{{"position", i + 1}, {"id", tokens[i + 1]}, {"log_prob", scores[i]}}.dump() + "\n";
     report.summed_loss -= scores[i];

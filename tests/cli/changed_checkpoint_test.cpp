@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Kind{"moment_of_a_table", "optim.first.decoder.tables.layer1.weight"},
                     Kind{"update_counter", "optim.num_updates"}, Kind{"step_counter", "train.step"},
                     Kind{"running_statistic", "model.decoder.layers.1.ffw.query_norm.running_mean"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST_P(ChangedCheckpoint, EndsInOtherBits) {
   const std::vector<std::string> until_10{"train.stop_at=10"};

@@ -165,8 +165,8 @@ class KeyEffect : public testing::TestWithParam<Row> {
   }
   static inline std::unique_ptr<SmallJob> job;
 };
-INSTANTIATE_TEST_SUITE_P(Of, KeyEffect, testing::ValuesIn(kRows), [](const auto& info) {
-  std::string name = info.param.key;
+INSTANTIATE_TEST_SUITE_P(Of, KeyEffect, testing::ValuesIn(kRows), [](const auto& row) {
+  std::string name = row.param.key;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });

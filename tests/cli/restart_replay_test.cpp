@@ -63,7 +63,7 @@ class RestartReplay : public testing::TestWithParam<Variant> {
   SmallJob job;
 };
 INSTANTIATE_TEST_SUITE_P(Every, RestartReplay, testing::ValuesIn(kVariants),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST_P(RestartReplay, AfterStopAt) {
   const auto whole = job.train("whole", with({}));
