@@ -1,5 +1,5 @@
 """The peers' side of scripts/bench: peers.py WORK SHAPE THREADS builds the work and says "ready"; then does it once for
-every line it reads, and answers with the seconds by part, a line of JSON. SHAPE is the JSON that peerless_bench gets."""
+every line it reads, and answers with the seconds by part, a line of JSON. main.cpp speaks the same way."""
 
 import array
 import json
@@ -89,7 +89,8 @@ def llama(shape, threads):
 
     def run():
         ids = torch.randint(shape["vocab_size"], (shape["batch"], shape["seq_len"]))
-        return training_step(module, optimizer, lambda: module(input_ids=ids, labels=ids).loss, lambda loss: loss.backward())
+        forward = lambda: module(input_ids=ids, labels=ids).loss
+        return training_step(module, optimizer, forward, lambda loss: loss.backward())
 
     return run
 
@@ -103,11 +104,13 @@ def sentencepiece(shape, threads):
     def run():
         watch = Stopwatch()
         texts = [path.read_text() for path in sorted(Path(shape["texts"]).rglob("*.h"))]
+        watch.part("read")
         ids = tokenizer.encode(texts, num_threads=threads)
+        watch.part("encode")
         with open(shape["out"], "wb") as out:
             for document in ids:
                 array.array("H", document).tofile(out)
-        watch.part("prepare")
+        watch.part("write")
         return watch.seconds
 
     return run

@@ -22,12 +22,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "peers"))
 
 from program import write_example  # noqa: E402
-from reference_training import batches, build, train  # noqa: E402
+from reference_training import UNCLIPPED, batches, build, train  # noqa: E402
 from transformers_llama import llama, llama_names  # noqa: E402
 
 MADE_WITH = f"# tests/golden/make.py, torch {version('torch')}, transformers {version('transformers')}\n"
 SMALL = {"n_layers": 2, "d_model": 8, "n_heads": 2}
-UNCLIPPED = {"grad_clip": 0, "tables": {"grad_clip": 0}}
 
 
 def example(dtype, model, optim=UNCLIPPED, vocab_size=20):
@@ -84,7 +83,8 @@ def make(folder):
     peer |= {"keys": "per_head", "query_norm": "rms", "score": "sigmoid", "activation": "relu", "glu": True, "table": "pool"}
     model = {"ffw": peer | {"shared_dense": {"activation": "gelu", "d_ff": 4}}}
     tables = {"update": "dense", "weight_decay": 0.1, "grad_clip": 0.5}
-    by_reference(folder, "peer_options", example("fp64", model, {"lr": 0.01, "tables": tables}), 3, ("loss", "logits", "model."))
+    config = example("fp64", model, {"lr": 0.01, "grad_clip": 0, "tables": tables})
+    by_reference(folder, "peer_options", config, 3, ("loss", "logits", "model."))
 
 
 if __name__ == "__main__":

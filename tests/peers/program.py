@@ -16,14 +16,15 @@ PROBE = PROGRAM.parent / "peers_probe"
 def peerless(*arguments, folder, stdin=None):
     """What the program prints to standard output; an error when it fails."""
     done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True)
-    assert done.returncode == 0, f"peerless {' '.join(map(str, arguments))}: exit {done.returncode}: {done.stderr.decode()}"
+    said = done.stderr.decode(errors="replace")
+    assert done.returncode == 0, f"peerless {' '.join(map(str, arguments))}: exit {done.returncode}: {said}"
     return done.stdout.decode()
 
 
 def copy(source, target):
     """Reads a safetensors file with our reader and writes it with our writer. Returns exit code and complaint."""
     done = subprocess.run([PROBE, "copy", source, target], capture_output=True)
-    return done.returncode, done.stderr.decode()
+    return done.returncode, done.stderr.decode(errors="replace")
 
 
 def write_example(path, config, tensors, comment=""):
@@ -38,7 +39,8 @@ def work(config, tensors):
         example, results = Path(folder) / "example.safetensors", Path(folder) / "results.safetensors"
         write_example(example, config, tensors)
         done = subprocess.run([PROBE, "work", example, results], capture_output=True)
-        assert done.returncode == 0, f"peers_probe: exit {done.returncode}: {done.stderr.decode()}"
+        said = done.stderr.decode(errors="replace")
+        assert done.returncode == 0, f"peers_probe: exit {done.returncode}: {said}"
         return load_file(results)
 
 

@@ -16,6 +16,7 @@ from reference_peer import QueryNorm
 torch.sparse.check_sparse_tensor_invariants.enable()
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
+UNCLIPPED = {"grad_clip": 0, "tables": {"grad_clip": 0}}
 NOT_DECAYED = ("norm", "embedding", "head.", "query", "keys")
 
 

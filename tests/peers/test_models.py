@@ -4,11 +4,10 @@ import torch
 
 from cases import cases
 from program import assert_near, work
-from reference_training import batches, build, train
+from reference_training import UNCLIPPED, batches, build, train
 
 TOLERANCE = {"fp64": 1e-9, "fp32": 1e-5, "bf16": 5e-2}
 DENSE = {"kind": "dense", "activation": "swiglu", "d_ff": 20}
-UNCLIPPED = {"grad_clip": 0, "tables": {"grad_clip": 0}}
 PEER = {"kind": "peer", "num_experts": 49, "heads": 3, "top_k": 4, "d_key": 10}
 
 

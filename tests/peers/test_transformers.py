@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from cases import cases
 from program import assert_near, peerless, work
-from reference_training import batches, build
+from reference_training import UNCLIPPED, batches, build
 from transformers_llama import llama, llama_names
 
 MODEL = {
@@ -41,11 +41,12 @@ def test_log_probabilities(options):
 
 
 def test_loss_and_gradients():
-    config = {"vocab_size": 64, "dtype": "fp32", "model": MODEL | {"tie_embeddings": False}}  # 64: no padding
+    model = MODEL | {"tie_embeddings": False}
+    config = {"vocab_size": 64, "dtype": "fp32", "model": model, "optim": UNCLIPPED}  # 64: no padding
     weights = build(config).named_weights()
     tensors = batches(config, length=24) | {"mask": torch.ones(1, 2, 24, dtype=torch.uint8)}
     ours = work(config, tensors | weights)
-    twin = llama(config["model"], config["vocab_size"], weights)
+    twin = llama(model, config["vocab_size"], weights)
     logits = twin(tensors["inputs"][0]).logits
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tensors["targets"][0].flatten())
     loss.backward()
