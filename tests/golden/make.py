@@ -34,7 +34,7 @@ def example(dtype, model, optim=UNCLIPPED, vocab_size=20):
 
 
 def write(folder, name, config, tensors, weights, expected):
-    weights = {name: weight.float() for name, weight in weights.items() if weight.is_floating_point()}  # exact: made in fp32
+    weights = {name: weight.float() for name, weight in weights.items() if weight.is_floating_point()}  # made in fp32
     results = {f"expected.{name}": tensor for name, tensor in expected.items()}
     write_example(folder / f"{name}.safetensors", config, tensors | weights | results, MADE_WITH)
 
@@ -80,8 +80,8 @@ def make(folder):
     results = ("loss", "evaluated_logits", "gradient.", "model.")
     by_reference(folder, "peer", example("fp64", model, UNCLIPPED | {"lr": 0.01}), 3, results)
 
-    peer |= {"keys": "per_head", "query_norm": "rms", "score": "sigmoid", "activation": "relu", "glu": True, "table": "pool"}
-    model = {"ffw": peer | {"shared_dense": {"activation": "gelu", "d_ff": 4}}}
+    peer |= {"keys": "per_head", "query_norm": "rms", "score": "sigmoid", "activation": "relu", "glu": True}
+    model = {"ffw": peer | {"table": "pool", "shared_dense": {"activation": "gelu", "d_ff": 4}}}
     tables = {"update": "dense", "weight_decay": 0.1, "grad_clip": 0.5}
     config = example("fp64", model, {"lr": 0.01, "grad_clip": 0, "tables": tables})
     by_reference(folder, "peer_options", config, 3, ("loss", "logits", "model."))

@@ -13,18 +13,23 @@ PROGRAM = Path(os.environ.get("PEERLESS_PROGRAM", "build/release/peerless")).res
 PROBE = PROGRAM.parent / "peers_probe"
 
 
+def run(*command, folder=None, stdin=None):
+    """Exit code, standard output and standard error."""
+    done = subprocess.run([str(word) for word in command], cwd=folder, input=stdin, capture_output=True)
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
 def peerless(*arguments, folder, stdin=None):
-    """What the program prints to standard output; an error when it fails."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True)
-    said = done.stderr.decode(errors="replace")
-    assert done.returncode == 0, f"peerless {' '.join(map(str, arguments))}: exit {done.returncode}: {said}"
-    return done.stdout.decode()
+    """What the program prints to standard output; it must not fail."""
+    code, output, complaint = run(PROGRAM, *arguments, folder=folder, stdin=stdin)
+    assert code == 0, f"peerless {arguments[0]}: exit {code}: {complaint}"
+    return output
 
 
 def copy(source, target):
     """Reads a safetensors file with our reader and writes it with our writer. Returns exit code and complaint."""
-    done = subprocess.run([PROBE, "copy", source, target], capture_output=True)
-    return done.returncode, done.stderr.decode(errors="replace")
+    code, _, complaint = run(PROBE, "copy", source, target)
+    return code, complaint
 
 
 def write_example(path, config, tensors, comment=""):
@@ -38,9 +43,8 @@ def work(config, tensors):
     with tempfile.TemporaryDirectory() as folder:
         example, results = Path(folder) / "example.safetensors", Path(folder) / "results.safetensors"
         write_example(example, config, tensors)
-        done = subprocess.run([PROBE, "work", example, results], capture_output=True)
-        said = done.stderr.decode(errors="replace")
-        assert done.returncode == 0, f"peers_probe: exit {done.returncode}: {said}"
+        code, _, complaint = run(PROBE, "work", example, results)
+        assert code == 0, f"peers_probe: exit {code}: {complaint}"
         return load_file(results)
 
 

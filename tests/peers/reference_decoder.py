@@ -38,7 +38,8 @@ class RmsNorm(nn.Module):
 def rotate(x, theta):
     """x [B, H, T, C]: the pair (i, i + C/2) at position p is turned by p / theta^(2i / C)."""
     length, width = x.shape[-2:]
-    angle = torch.arange(length, dtype=torch.float64)[:, None] / theta ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
+    position, pair = (torch.arange(n, dtype=torch.float64) for n in (length, width // 2))
+    angle = position[:, None] / theta ** (2 * pair / width)
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     a, b = x[..., : width // 2], x[..., width // 2 :]
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

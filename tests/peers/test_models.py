@@ -61,7 +61,7 @@ PEER_MODELS = {
     "relu": {"activation": "relu"},
     "linear": {"activation": "none"},
     "glu": {"glu": True},
-    "glu_relu_per_head": {"glu": True, "activation": "relu", "keys": "per_head", "score": "sigmoid", "query_norm": "rms"},
+    "glu_relu": {"glu": True, "activation": "relu", "keys": "per_head", "score": "sigmoid", "query_norm": "rms"},
     "shared_dense": {"shared_dense": {"activation": "gelu", "d_ff": 6}},
     "one_of_each": {"top_k": 1, "heads": 1},
     "all_sub_keys": {"top_k": 7},

@@ -33,7 +33,8 @@ def test_every_dtype_and_shape_goes_through_our_reader_and_writer():
     tensors = {}
     for name in DTYPES:
         for shape in ((), (3,), (0, 5), (2, 3, 5)):  # odd numbers of bytes: what follows lies at odd addresses
-            tensors[f"{name} \u00e4\"\\ {shape}"] = torch.randint(0, 100, shape, generator=generator).to(getattr(torch, name))
+            values = torch.randint(0, 100, shape, generator=generator)
+            tensors[f"{name} \u00e4\"\\ {shape}"] = values.to(getattr(torch, name))
     tensors["nan"] = torch.tensor([float("nan"), float("-inf"), -0.0])
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "a.safetensors", Path(folder) / "b.safetensors"

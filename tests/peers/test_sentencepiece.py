@@ -32,9 +32,8 @@ def test_ids(algorithm):
         processor = SentencePieceProcessor(model_file=str(folder / "small.model"))
         corpus = [file.read_text()[:20000] for file in sorted(CORPUS.glob("*.txt"))]
         for text in [*TEXTS, *corpus]:
-            ids = json.loads(
-                peerless("tokenizer", "encode", "--tokenizer", "small.model", "--json", folder=folder, stdin=text.encode())
-            )
+            encode = ("tokenizer", "encode", "--tokenizer", "small.model", "--json")
+            ids = json.loads(peerless(*encode, folder=folder, stdin=text.encode()))
             if "\0" not in text:  # NUL and U+2581 are given as bytes, which SentencePiece's encoder does not do
                 assert ids == processor.encode(text), text[:60]
             assert processor.decode(ids) == text
