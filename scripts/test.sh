@@ -35,7 +35,7 @@ build_it() {
 
 if [[ ${names[*]} == peers ]]; then
   scripts/setup.sh --dev
-  build_it all
+  build_it peerless peers_probe
   export PEERLESS_PROGRAM=$root/$build/peerless
   exec "$(cached dev)/bin/python" tests/peers/run.py
 fi
