@@ -16,8 +16,7 @@ at::Device choose_device(Device device) {
   return device == Device::cpu || !has_cuda ? at::kCPU : at::kCUDA;
 }
 
-// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, on a busy
-// machine.
+// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, when busy.
 void set_threads(std::int64_t threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
 }

@@ -28,9 +28,7 @@ class Checkpoint {
 
   const std::filesystem::path& path() const { return path_; }
   const Manifest& manifest() const& { return manifest_; }
-  Manifest manifest() && {
-    return std::move(manifest_);
-  }  // lives on in `for (... : folder.open(3).manifest().tensors)`
+  Manifest manifest() && { return std::move(manifest_); }  // of a temporary: folder.open(3).manifest().tensors
   const CheckpointInfo& info() const& { return manifest_.info; }
   CheckpointInfo info() && { return std::move(manifest_.info); }
   std::uint64_t size_bytes() const;

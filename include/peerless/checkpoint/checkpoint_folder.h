@@ -55,8 +55,7 @@ class CheckpointFolder {
   std::set<std::int64_t> verified_;
 };
 
-// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in
-// it.
+// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in it.
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path);
 
 }  // namespace peerless

@@ -1,11 +1,10 @@
-// Token shards as one stream: a *.tok file, or a folder whose *.tok files follow each other in the order of their
-// names.
+// Token shards as one stream: a *.tok file, or a folder whose *.tok files follow each other in the order of their names.
 //
 // A shard's border is nothing special: samples reach over it. A folder written by `data prepare` lists its shards in
 // dataset.json, and one that is missing, added or changed is an error.
 //
 // Errors   as TokenShard; data  shards of different tokenizers, or not those that dataset.json lists;
-//                         no_input  nothing there, or a folder without shards
+//          no_input  nothing there, or a folder without shards
 // Threads  safe to read from many.
 #pragma once
 

@@ -7,8 +7,7 @@
 // Rows of W beyond vocab_size (padding) take part in nothing: no probability, no gradient.
 //
 // Shapes     T tokens, D width, V padded vocabulary: hidden [T, D], W [V, D], targets [T] int64, mask [T] uint8 or bool
-// Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at
-// all:
+// Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at all:
 //            three matrix products a chunk and no second pass over logits. Backward may run once.
 // Precision  products in hidden's dtype; softmax and sums of a chunk in W's dtype, sums over chunks in fp64
 // Memory     two chunks of logits, and the gradients themselves

@@ -10,9 +10,9 @@
 // In both, weight is first multiplied by 1 - lr weight_decay (in the rows that are updated), and `step` is that of the
 // run, not of the row.
 //
-// Shapes   weight, m, v [N, W] contiguous, of one dtype, float or double, and the gradient of that shape; updated in
-// place Cost     reads 4 and writes 3 rows for each row updated; the clip factor goes in as grad_scale, with no pass of
-// its own Threads  all of ATen's; an element depends on itself alone
+// Shapes   weight, m, v [N, W] contiguous, of one dtype, float or double, and the gradient of that shape; updated in place
+// Cost     reads 4 and writes 3 rows for each row updated; the clip factor goes in as grad_scale, with no pass of its own
+// Threads  all of ATen's; an element depends on itself alone
 #pragma once
 
 #include <ATen/core/Tensor.h>

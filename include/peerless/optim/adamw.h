@@ -1,7 +1,7 @@
 // AdamW over a ParameterSet: LibTorch's fused kernel for dense parameters, row updates for tables.
 //
-//   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr wd w,  w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) +
-//   eps)
+//   m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
+//   w -= lr wd w               w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 //
 // t counts the updates made; g is the gradient times its clip factor, applied inside the update: no pass rewrites
 // gradients. Decay is for matrices only. Tables follow optim.tables (ops/row_adamw.h).

@@ -18,9 +18,8 @@ class ParameterSet {
 
   const std::vector<Parameter>& parameters() const& { return parameters_; }
   const std::vector<Buffer>& buffers() const& { return buffers_; }
-  std::vector<Parameter> parameters() && {
-    return std::move(parameters_);
-  }  // of a temporary: for (auto& p : ParameterSet(m)...)
+  // Of a temporary: for (auto& p : ParameterSet(m).parameters())
+  std::vector<Parameter> parameters() && { return std::move(parameters_); }
   std::vector<Buffer> buffers() && { return std::move(buffers_); }
   const Parameter& at(std::string_view name) const;
   std::int64_t num_elements() const;

@@ -7,8 +7,8 @@
 // kept, because a fresh buffer a step costs more in page faults than the step itself at a million rows.
 //
 // Shapes   N rows of the table, W width of a row, R touched rows; values [R, W] in the table's dtype, ids [R] int32
-// Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost
-// nothing) Threads  one at a time, but rows of different slots may be written by many
+// Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost nothing)
+// Threads  one at a time, but rows of different slots may be written by many
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,8 +31,7 @@ class RowGrad {
   // Finds or makes the slots of distinct `rows`. Cost: one pass over them.
   Claim claim(std::span<const std::int32_t> rows);
 
-  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels use claim() and write
-  // themselves.
+  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels claim() and write.
   void add(const at::Tensor& rows, const at::Tensor& add);
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }

@@ -4,8 +4,7 @@
 //             + sum over its micro-batches of their auxiliary losses / their number
 //
 // Both numbers are those of the global batch and known before the first backward. So one batch of unequal masks gives
-// the same gradient in 1, 2 or 4 micro-batches (but where a block looks at the micro-batch as a whole: PEER's batch
-// norm).
+// the same gradient in 1, 2 or 4 micro-batches (except through PEER's batch norm, which sees a micro-batch as a whole).
 #pragma once
 
 #include "peerless/model/batch_tensors.h"
@@ -30,8 +29,7 @@ class StepGradient {
  private:
   LanguageModel& model_;
   double targets_, micro_batches_;
-  at::Tensor loss_, z_loss_,
-      aux_loss_;  // sums: scalars on the model's device, which nothing waits for before they are read
+  at::Tensor loss_, z_loss_, aux_loss_;  // sums, on the model's device: nothing waits for them before they are read
   Stats stats_;
 };
 

@@ -28,8 +28,7 @@ template <class T>
 void product_key_grad_queries(const ProductKey<T>& keys, const std::int32_t* ids, const T* grad_scores, T* grad_queries,
                               std::int64_t first, std::int64_t last);
 
-// Adds all tokens' gradient to those keys [h, 2, n, c] that are halves [first, last) of the 2 h, numbered head * 2 +
-// half.
+// Adds all tokens' gradient to the keys [h, 2, n, c] of the halves [first, last) of all 2 h, numbered head * 2 + half.
 template <class T>
 void product_key_grad_keys(const ProductKey<T>& keys, const std::int32_t* ids, const T* grad_scores,
                            std::int64_t num_tokens, T* grad_keys, std::int64_t first, std::int64_t last);

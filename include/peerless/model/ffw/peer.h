@@ -1,14 +1,13 @@
 // PEER: every token picks a few out of N = n^2 experts, each a single neuron, by product keys.
 //
 //   q_h       = norm(W_h x), split in halves q1, q2      for each of H heads; the norm: query_norm.h
-//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]                                   the K best per head: exact, never all
-//   N g         = softmax | sigmoid | relu of a head's K scores y         = sum over heads and their K experts of  g_i
-//   act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i y        += a dense block beside it, when `shared_dense`
-//   is given
+//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]           the K best per head: exact, without scoring all N
+//   g         = softmax | sigmoid | relu of a head's K scores
+//   y         = sum over heads and their K experts of  g_i act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i
+//   y        += a dense block beside it, when `shared_dense` is given
 //
 // Shapes   x [B, T, D] -> y [B, T, D]; W [H d_key, D]; sub-keys [heads or 1, 2, n, d_key/2]
-//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert lies in one place of
-//          memory
+//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert is in one place of memory
 // Cost     parameters 2 N D (GLU 3 N D) in the table; FLOPs per token 2 H (D d_key + n d_key + 2 K D), so N enters only
 //          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's
 //          RowGrad
