@@ -15,10 +15,11 @@ peerless=build/release/peerless
 
 say "set-up and build"
 scripts/setup.sh
-cmake --preset release > build.log && cmake --build --preset release >> build.log || { tail -n 40 build.log; exit 1; }
-rm build.log
+mkdir -p build
+build() { cmake --preset release && cmake --build --preset release --target peerless; }
+build > build/quickstart.log 2>&1 || { tail -n 40 build/quickstart.log; exit 1; }
 
-corpus=$(libtorch_folder)/include
+corpus=$(cached runtime)/torch/include
 say "corpus: $(find "$corpus" -name '*.h' | wc -l) C++ headers in $corpus"
 rm -rf data/work/cpp-4k.model data/work/cpp-train data/work/cpp-val runs/quickstart runs/quickstart-dense
 mkdir -p data/work
