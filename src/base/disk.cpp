@@ -1,10 +1,12 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 
@@ -105,6 +107,33 @@ class DiskInput : public InputFile {
   OpenedFile file_;
 };
 
+class DiskLock : public FileLock {
+ public:
+  DiskLock(const Path& path, std::string_view holder)
+      : descriptor_(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); })) {
+    if (descriptor_.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
+    if (retry_interrupted([&] { return ::flock(descriptor_.get(), LOCK_EX | LOCK_NB); }) != 0) {
+      if (errno != EWOULDBLOCK) throw IoError(ExitCode::io, "lock", path, errno);
+      throw Error(ExitCode::output, printable(path.parent_path().string()), ": in use by ", printable(content()));
+    }
+    // Whose it is serves messages alone: a full disk must not keep a run from starting.
+    if (::ftruncate(descriptor_.get(), 0) == 0) {
+      [[maybe_unused]] const auto written = ::pwrite(descriptor_.get(), holder.data(), holder.size(), 0);
+    }
+  }
+
+ private:
+  static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+
+  std::string content() const {
+    std::array<char, 256> text;
+    const auto size = ::pread(descriptor_.get(), text.data(), text.size(), 0);
+    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "another process";
+  }
+
+  Descriptor descriptor_;
+};
+
 class Disk : public Files {
  public:
   std::unique_ptr<OutputFile> create(const Path& file) override { return open_output(file, O_EXCL, "create"); }
@@ -135,6 +164,10 @@ class Disk : public Files {
   void sync_folder(const Path& folder) override {
     const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) throw IoError(ExitCode::io, "sync", folder, errno);
+  }
+
+  std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) override {
+    return std::make_unique<DiskLock>(file, holder);
   }
 
   std::unique_ptr<InputFile> open(const Path& file) const override { return std::make_unique<DiskInput>(file); }

@@ -93,4 +93,14 @@ void write(Level level, const std::string& line) {
   instance().logger.log(spdlog_level(level), kLine, prefix(level), printable(line));
 }
 
+void write_to_file(Level level, const std::string& line) {
+  auto& log = instance();
+  const std::lock_guard lock(log.mutex);
+  if (!log.file) return;
+  spdlog::logger file("peerless", log.file);
+  file.flush_on(spdlog::level::trace);
+  file.set_error_handler([](const std::string&) {});
+  file.log(spdlog_level(level), kLine, prefix(level), printable(line));
+}
+
 }  // namespace peerless::log

@@ -126,6 +126,13 @@ class MemoryFiles : public Files {
     node->durable_entries = node->entries;
   }
 
+  std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) override {
+    if (locked_.contains(file)) throw Error(ExitCode::output, file.parent_path(), ": in use by ", locked_[file]);
+    if (!look_up(file)) create(file);
+    locked_[file] = holder;
+    return std::make_unique<Lock>(*this, file);
+  }
+
   std::unique_ptr<InputFile> open(const Path& file) const override {
     const auto node = look_up(file);
     if (!node || node->folder) throw IoError(ExitCode::no_input, "open", file, node ? EISDIR : ENOENT);
@@ -168,6 +175,16 @@ class MemoryFiles : public Files {
     MemoryFiles& files_;
     Path path_;
     std::shared_ptr<Node> node_;
+  };
+
+  class Lock : public FileLock {
+   public:
+    Lock(MemoryFiles& files, Path path) : files_(files), path_(std::move(path)) {}
+    ~Lock() override { files_.locked_.erase(path_); }
+
+   private:
+    MemoryFiles& files_;
+    Path path_;
   };
 
   class Input : public InputFile {
@@ -243,6 +260,7 @@ class MemoryFiles : public Files {
   int count_ = 0, fail_at_ = 0, error_ = 0;
   bool for_good_ = false;
   std::map<Path, int> unreadable_;
+  std::map<Path, std::string> locked_;  // by whom
 };
 
 }  // namespace peerless

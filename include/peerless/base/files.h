@@ -51,6 +51,12 @@ class InputFile {
   virtual void read(std::uint64_t offset, std::span<std::byte> into) const = 0;  // all of it, or IoError
 };
 
+// Held until it is destroyed, or its process ends in any way.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 struct FileInfo {
   enum class Kind { file, folder, link, other } kind;  // of the entry itself: links are not followed
   std::uint64_t size;
@@ -68,6 +74,9 @@ class Files {
   virtual void remove(const Path& entry) = 0;                        // a file, a link or an empty folder
   virtual void truncate(const Path& file, std::uint64_t size) = 0;
   virtual void sync_folder(const Path& folder) = 0;  // makes creations, renames and removals in it durable
+  // Locks a file, made when absent, and writes into it who `holder` is. Error(output), which names the holder, when another
+  // process has it.
+  virtual std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) = 0;
 
   virtual std::unique_ptr<InputFile> open(const Path& file) const = 0;  // a regular file; links are followed
   virtual std::vector<std::string> list(const Path& folder) const = 0;  // names, sorted by bytes

@@ -21,6 +21,9 @@ void close_file();
 // Writes one line now and flushes it: what is logged is what a crash leaves behind.
 void write(Level level, const std::string& line);
 
+// The same for the file alone, where there is one: what the screen shows by other means.
+void write_to_file(Level level, const std::string& line);
+
 template <class... Parts>
 void debug(const Parts&... parts) {
   write(Level::debug, concat(parts...));
