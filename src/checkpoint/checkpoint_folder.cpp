@@ -57,8 +57,10 @@ std::optional<Checkpoint> CheckpointFolder::newest_good() const {
   for (const auto step : candidates) {
     try {
       return open(step);
+    } catch (const NewerFormat&) {
+      throw;
     } catch (const Error& error) {
-      if (error.code() == ExitCode::io) throw;
+      if (error.code() != ExitCode::data) throw;
       log::warning(error.what(), "; trying an older checkpoint");
     }
   }
@@ -82,10 +84,18 @@ void CheckpointFolder::prune(std::int64_t keep_last) {
   remove(surplus);
 }
 
-void CheckpointFolder::remove_after(std::int64_t step) {
-  auto later = steps();
-  later.erase(std::remove_if(later.begin(), later.end(), [&](auto other) { return other <= step; }), later.end());
-  remove(later);
+void CheckpointFolder::set_aside_after(std::int64_t step) {
+  bool any = false;
+  for (const auto later : steps()) {
+    if (later <= step) break;
+    const auto from = path_ / step_name(later), to = path_ / concat("aside-", step_name(later));
+    remove_tree(files_, to);  // from an earlier time
+    files_.rename(from, to);
+    verified_.erase(later);
+    log::warning(from, ": set aside as ", to.filename(), ", because the run goes on from step ", step);
+    any = true;
+  }
+  if (any) files_.sync_folder(path_);
 }
 
 bool CheckpointFolder::is_good(std::int64_t step) {
@@ -93,7 +103,7 @@ bool CheckpointFolder::is_good(std::int64_t step) {
   try {
     open(step);
   } catch (const Error& error) {
-    if (error.code() == ExitCode::io) throw;
+    if (error.code() != ExitCode::data) throw;
     log::warning(error.what(), "; it does not count as kept");
     return false;
   }
@@ -112,8 +122,13 @@ void CheckpointFolder::remove(const std::vector<std::int64_t>& steps) {
   remove_leftovers(files_, path_);
 }
 
+bool is_one_checkpoint(const Files& files, const std::filesystem::path& path) {
+  const auto name = path.filename().empty() ? path.parent_path().filename() : path.filename();
+  return parse_step(name.string()) || exists(files, path / Manifest::kFileName);
+}
+
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path) {
-  if (exists(files, path / Manifest::kFileName)) return Checkpoint::open(files, path);
+  if (is_one_checkpoint(files, path)) return Checkpoint::open(files, path);
   const auto inside = exists(files, path / "checkpoints") ? path / "checkpoints" : path;
   if (auto newest = CheckpointFolder(files, inside).newest_good()) return std::move(*newest);
   throw Error(ExitCode::no_input, printable(path.string()),

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "peerless/config/compare.h"
 #include "peerless/config/yaml.h"
 
 namespace peerless {
@@ -161,9 +162,8 @@ Settings settings_of(const Checkpoint& checkpoint) {
 }
 
 bool is_in(std::string_view path, const std::vector<std::string>& sections) {
-  return std::any_of(sections.begin(), sections.end(), [&](std::string_view section) {
-    return path.starts_with(section) && (path.size() == section.size() || path[section.size()] == '.');
-  });
+  return std::any_of(sections.begin(), sections.end(),
+                     [&](const auto& section) { return config::covers(section, path); });
 }
 
 void compare_configs(const Checkpoint& a, const Checkpoint& b, const std::vector<std::string>& ignored_keys,

@@ -41,7 +41,8 @@ class Parser {
     const Json json = parse_strict_json(text, path_);
     const auto version = natural_number(member(json, "version"));
     if (version && *version > Manifest::kVersion) {
-      refuse("format version ", *version, ", written by a newer peerless; this one reads version ", Manifest::kVersion);
+      throw NewerFormat(ExitCode::data, path_, ": format version ", *version,
+                        ", written by a newer peerless; this one reads version ", Manifest::kVersion);
     }
     want(string(json, "format") == kFormat && version == Manifest::kVersion, "format", "the one this program writes");
     want(json.size() == 12, "the manifest", "an object of 12 members");

@@ -1,14 +1,12 @@
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/checkpoint/diff.h"
 #include "peerless/cli/verbs.h"
+#include "src/cli/json.h"
 
 namespace peerless::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // What two runs of one training may differ in: where they and their inputs lie (tokenizer and data are compared by
 // fingerprint), and where they paused.
@@ -20,38 +18,62 @@ std::filesystem::path checkpoints_of(const std::string& path) {
   return exists(disk(), inside) ? inside : std::filesystem::path(path);
 }
 
-// What is wrong with the checkpoint; empty: nothing.
-std::string fault(const CheckpointFolder& folder, std::int64_t step) {
-  try {
-    folder.open(step);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-void list(const std::string& path, bool as_json) {
+// The checkpoints that a path means: one, or all of a run, newest first.
+std::vector<std::filesystem::path> checkpoints_at(const std::string& path) {
+  if (is_one_checkpoint(disk(), path)) return {path};
   const CheckpointFolder folder(disk(), checkpoints_of(path));
-  Json all = Json::array();
-  for (const auto step : folder.steps()) {
-    const auto checkpoint_path = folder.path() / step_name(step);
-    const std::string wrong = fault(folder, step);
-    all.push_back({{"step", step}, {"path", checkpoint_path.string()}, {"good", wrong.empty()}, {"fault", wrong}});
-    if (!as_json) std::cout << checkpoint_path.string() << (wrong.empty() ? "  good" : "  BAD: " + wrong) << "\n";
-  }
-  if (as_json) std::cout << all << "\n";
+  std::vector<std::filesystem::path> all;
+  for (const auto step : folder.steps()) all.push_back(folder.path() / step_name(step));
   if (all.empty()) throw Error(ExitCode::no_input, path, ": holds no checkpoint");
+  return all;
 }
 
-void verify(const std::string& path) {
-  const Checkpoint checkpoint = find_checkpoint(disk(), path);  // opening reads and verifies every byte
-  std::cout << checkpoint.path().string() << ": good, step " << checkpoint.info().step << ", "
-            << human_bytes(static_cast<double>(checkpoint.size_bytes())) << " in "
-            << checkpoint.manifest().tensors.size() << " tensors\n";
+// Opening reads and verifies every byte.
+Json verified(const std::filesystem::path& path) {
+  try {
+    const auto checkpoint = Checkpoint::open(disk(), path);
+    return {{"path", path.string()},
+            {"good", true},
+            {"step", checkpoint.info().step},
+            {"bytes", checkpoint.size_bytes()},
+            {"tensors", checkpoint.manifest().tensors.size()}};
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
+    return {{"path", path.string()}, {"good", false}, {"fault", error.what()}};
+  }
 }
 
-bool print_differences(const std::string& a, const std::string& b) {
+std::string line_of(const Json& checkpoint) {
+  const auto path = checkpoint["path"].get<std::string>();
+  if (!checkpoint["good"]) return concat(path, "  BAD: ", checkpoint["fault"].get<std::string>());
+  return concat(path, "  good, ", human_bytes(checkpoint["bytes"].get<double>()), " in ",
+                checkpoint["tensors"].get<std::int64_t>(), " tensors");
+}
+
+// Prints each of them, and returns how many are damaged.
+std::size_t print_verified(const std::string& path, bool as_json) {
+  Json all = Json::array();
+  std::size_t damaged = 0;
+  for (const auto& checkpoint : checkpoints_at(path)) {
+    all.push_back(verified(checkpoint));
+    if (!all.back()["good"]) ++damaged;
+    if (!as_json) std::cout << line_of(all.back()) << std::endl;
+  }
+  if (as_json) print(all);
+  return damaged;
+}
+
+void verify(const std::string& path, bool as_json) {
+  const auto damaged = print_verified(path, as_json);
+  if (damaged > 0) throw Error(ExitCode::data, path, ": ", damaged, damaged == 1 ? " checkpoint is" : " checkpoints are", " damaged");
+}
+
+bool print_differences(const std::string& a, const std::string& b, bool as_json) {
   const auto differences = diff(find_checkpoint(disk(), a), find_checkpoint(disk(), b), kKeysThatDoNotCount);
+  if (as_json) {
+    print(Json{{"identical", differences.empty()}, {"differences", differences}});
+    return !differences.empty();
+  }
   for (std::size_t i = 0; i < std::min(differences.size(), kDifferencesShown); ++i) std::cout << differences[i] << "\n";
   if (differences.size() > kDifferencesShown)
     std::cout << "... and " << differences.size() - kDifferencesShown << " more\n";

@@ -59,11 +59,11 @@ class Comparison {
   }
 };
 
+}  // namespace
+
 bool covers(std::string_view section, std::string_view path) {
   return path.starts_with(section) && (path.size() == section.size() || path[section.size()] == '.');
 }
-
-}  // namespace
 
 std::vector<Difference> compare(const Record& type, const void* before, const void* after) {
   Comparison comparison;

@@ -62,10 +62,10 @@ std::int64_t TrainingData::unmasked(const SampleId& id) const {
   return seq_len_ - static_cast<std::int64_t>(source.documents_in(id.sample * length + 1, length));
 }
 
-std::int64_t TrainingData::unmasked_in_step(std::uint64_t step) const {
+std::int64_t TrainingData::unmasked_in_step(std::uint64_t first) const {
   const auto count = static_cast<std::uint64_t>(global_batch_);
   std::int64_t sum = 0;
-  for (auto position = step * count; position < (step + 1) * count; ++position) sum += unmasked((*order_)(position));
+  for (auto position = first; position < first + count; ++position) sum += unmasked((*order_)(position));
   return sum;
 }
 
@@ -123,8 +123,8 @@ Digest TrainingData::fingerprint() const {
 
 class Loader::Prefetcher {
  public:
-  Prefetcher(const TrainingData& data, const BatchShare& share, std::uint64_t first_step)
-      : data_(data), share_(share), step_(first_step), thread_([this] { run(); }) {}
+  Prefetcher(const TrainingData& data, const BatchShare& share, std::uint64_t first)
+      : data_(data), share_(share), first_(first), thread_([this] { run(); }) {}
 
   ~Prefetcher() {
     {
@@ -168,8 +168,11 @@ class Loader::Prefetcher {
   }
 
   Batch make_next() {
-    Batch batch = data_.batch(share_.first_position(step_, micro_batch_), share_.micro_batch);
-    if (++micro_batch_ == share_.micro_batches()) ++step_, micro_batch_ = 0;
+    Batch batch = data_.batch(share_.first_position(first_, micro_batch_), share_.micro_batch);
+    if (++micro_batch_ == share_.micro_batches()) {
+      first_ += static_cast<std::uint64_t>(share_.global_batch);
+      micro_batch_ = 0;
+    }
     return batch;
   }
 
@@ -183,7 +186,7 @@ class Loader::Prefetcher {
 
   const TrainingData& data_;
   const BatchShare share_;
-  std::uint64_t step_;  // of the thread: what it makes next
+  std::uint64_t first_;  // of the thread: sample that the step begins with of which it makes a micro-batch next
   std::int64_t micro_batch_ = 0;
   double wait_seconds_ = 0;  // of the caller
 
@@ -195,10 +198,10 @@ class Loader::Prefetcher {
   std::thread thread_;  // last: it starts when all else is there
 };
 
-Loader::Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first_step) {
+Loader::Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first) {
   share.check();
   PEERLESS_CHECK(share.global_batch == data.global_batch(), share.global_batch, " and ", data.global_batch());
-  prefetcher_ = std::make_unique<Prefetcher>(data, share, first_step);
+  prefetcher_ = std::make_unique<Prefetcher>(data, share, first);
 }
 
 Loader::~Loader() = default;

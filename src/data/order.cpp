@@ -92,9 +92,9 @@ void BatchShare::check() const {
   }
 }
 
-std::uint64_t BatchShare::first_position(std::uint64_t step, std::int64_t micro_batch_of_rank) const {
+std::uint64_t BatchShare::first_position(std::uint64_t first, std::int64_t micro_batch_of_rank) const {
   const std::int64_t number = rank * micro_batches() + micro_batch_of_rank;
-  return step * static_cast<std::uint64_t>(global_batch) + static_cast<std::uint64_t>(number * micro_batch);
+  return first + static_cast<std::uint64_t>(number * micro_batch);
 }
 
 }  // namespace peerless

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <optional>
 
+#include "peerless/train/machine.h"
+
 namespace peerless {
 namespace {
 
@@ -135,9 +137,7 @@ EventFile::EventFile(Files& files, const fs::path& folder, std::int64_t last_ste
     if (keep < content.size()) files.truncate(folder / name, keep);
     seconds = std::max(seconds, seconds_in(name) + 1);  // readers take the files in the order of their names
   }
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  file_ = files.create(folder / concat(kPrefix, seconds, ".", host.data(), ".", getpid(), ".0"));
+  file_ = files.create(folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), ".0"));
   write_event(0, version_fields());
   if (last_step > 0) write_event(last_step + 1, start_fields());
 }

@@ -1,15 +1,33 @@
 #include "peerless/train/machine.h"
 
+#include <ATen/DeviceAccelerator.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 
 #include "peerless/base/text.h"
 
 namespace peerless {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::string utc_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text;
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
 
 PeakRate measure_peak(at::Device device, at::ScalarType dtype) {
   using Clock = std::chrono::steady_clock;
@@ -32,6 +50,12 @@ std::int64_t resident_bytes() {
   std::int64_t total = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> total >> resident;
   return resident * sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t memory_in_use(at::Device device) {
+  if (device.is_cpu()) return resident_bytes();
+  constexpr auto kAll = static_cast<std::size_t>(at::CachingAllocator::StatType::AGGREGATE);
+  return at::accelerator::getDeviceStats(device.index()).allocated_bytes[kAll].current;
 }
 
 std::int64_t peak_resident_bytes() {

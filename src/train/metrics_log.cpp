@@ -3,6 +3,8 @@
 namespace peerless {
 namespace {
 
+constexpr const char* kName = "metrics.jsonl";
+
 // Bytes of the whole lines, from the start, whose records are of steps up to `last_step`.
 std::uint64_t bytes_to_keep(std::string_view content, std::int64_t last_step) {
   std::size_t kept = 0;
@@ -14,15 +16,41 @@ std::uint64_t bytes_to_keep(std::string_view content, std::int64_t last_step) {
   return kept;
 }
 
-}  // namespace
-
-MetricsLog::MetricsLog(Files& files, const std::filesystem::path& file, std::int64_t last_step) {
+std::unique_ptr<OutputFile> go_on_with(Files& files, const std::filesystem::path& file, std::int64_t last_step) {
   constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
   if (exists(files, file)) files.truncate(file, bytes_to_keep(read_text(files, file, kLimit), last_step));
-  file_ = files.append(file);
+  return files.append(file);
 }
 
-void MetricsLog::write(const Json& record) { file_->write(record.dump() + "\n"); }
+// The numbers in `value`, tagged by their place.
+void collect(const std::string& tag, const Json& value, Scalars& scalars) {
+  if (value.is_number()) scalars.emplace_back(tag, value.get<double>());
+  if (!value.is_object()) return;
+  for (const auto& [key, part] : value.items()) collect(concat(tag, "/", key), part, scalars);
+}
+
+Scalars scalars_of(const Json& record) {
+  Scalars scalars;
+  for (const auto& [key, value] : record.items()) {
+    if (key == "perf")
+      collect("perf", value, scalars);
+    else if (key == "eval")
+      collect("val", value, scalars);
+    else if (key != "step")
+      collect("train/" + key, value, scalars);
+  }
+  return scalars;
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(Files& files, const std::filesystem::path& folder, std::int64_t last_step)
+    : file_(go_on_with(files, folder / kName, last_step)), events_(files, folder, last_step) {}
+
+void MetricsLog::write(const Json& record) {
+  file_->write(record.dump() + "\n");
+  events_.write(record["step"], scalars_of(record));
+}
 
 void MetricsLog::sync() { file_->sync(); }
 

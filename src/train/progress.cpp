@@ -1,7 +1,9 @@
 #include "peerless/train/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -12,9 +14,9 @@ namespace {
 
 template <class... Values>
 std::string format(const char* pattern, Values... values) {
-  char line[256];
-  std::snprintf(line, sizeof line, pattern, values...);
-  return line;
+  std::array<char, 256> text;
+  std::snprintf(text.data(), text.size(), pattern, values...);
+  return text.data();
 }
 
 std::string duration(double seconds) {
@@ -22,65 +24,70 @@ std::string duration(double seconds) {
   return s < 3600 ? format("%ld:%02ld", s / 60, s % 60) : format("%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
-std::string learning(std::int64_t step, std::int64_t last_step, const StepReport& r) {
-  auto line = format("step %lld/%lld  loss %.4f  lr %.3g  norm %.3g", static_cast<long long>(step),
-                     static_cast<long long>(last_step), r.loss, r.lr, r.grad_norm);
-  if (r.rows_touched > 0) line += format(" tables %.3g", r.table_grad_norm);
-  if (r.skipped) line += "  SKIPPED: not finite";
-  return line;
+std::size_t terminal_width() {
+  winsize size{};
+  constexpr std::size_t kUsual = 80;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
 }
 
 }  // namespace
 
-Progress::Progress(std::int64_t last_step, std::int64_t tokens_per_step, double flops_per_token, PeakRate peak)
-    : last_step_(last_step),
-      tokens_per_step_(tokens_per_step),
-      flops_per_token_(flops_per_token),
-      peak_(std::move(peak)),
-      terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(const ProgressOptions& options) : options_(options), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void Progress::begin_step() { step_begin_ = Clock::now(); }
 
 void Progress::end_step(std::int64_t step, const StepReport& report, double data_wait_seconds) {
+  constexpr double kFading = 0.9;
   const double seconds = std::chrono::duration<double>(Clock::now() - step_begin_).count();
-  busy_seconds_ += seconds;
-  waited_seconds_ += data_wait_seconds - waited_before_;
+  const double waited = data_wait_seconds - waited_before_;
   waited_before_ = data_wait_seconds;
-  ++steps_;
-  recent_step_seconds_ = recent_step_seconds_ == 0 ? seconds : 0.9 * recent_step_seconds_ + 0.1 * seconds;
+  since_taken_ = {since_taken_.steps + 1, since_taken_.seconds + seconds, since_taken_.waited + waited};
+  recent_ = {kFading * recent_.steps + 1, kFading * recent_.seconds + seconds, kFading * recent_.waited + waited};
   if (terminal_) rewrite_line(step, report);
 }
 
-Performance Progress::take() {
+Performance Progress::performance(const Times& times) const {
   Performance p;
-  p.resident_bytes = resident_bytes();
-  if (steps_ > 0) {
-    p.step_seconds = busy_seconds_ / static_cast<double>(steps_);
-    p.tokens_per_second = static_cast<double>(tokens_per_step_) / p.step_seconds;
-    p.mfu = p.tokens_per_second * flops_per_token_ / peak_.flops_per_second;
-    p.data_wait = waited_seconds_ / busy_seconds_;
-  }
-  busy_seconds_ = waited_seconds_ = 0;
-  steps_ = 0;
+  p.memory = memory_in_use(options_.device);
+  if (times.steps == 0) return p;
+  p.step_seconds = times.seconds / times.steps;
+  p.tokens_per_second = static_cast<double>(options_.tokens_per_step) / p.step_seconds;
+  p.mfu = p.tokens_per_second * options_.flops_per_token / options_.peak_flops_per_second;
+  p.data_wait = times.waited / times.seconds;
   return p;
 }
 
-void Progress::print(std::int64_t step, const StepReport& report, const Performance& p) const {
-  clear_line();
-  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - step);
-  log::info(learning(step, last_step_, report),
-            format("  %.0f tok/s  mfu %.1f%%  data %.1f%%  mem ", p.tokens_per_second, 100 * p.mfu, 100 * p.data_wait),
-            human_bytes(static_cast<double>(p.resident_bytes)), "  eta ", duration(left));
+Performance Progress::take() {
+  const Performance p = performance(since_taken_);
+  since_taken_ = {};
+  return p;
 }
 
+std::string Progress::line(std::int64_t step, const StepReport& r, const Performance& p) const {
+  auto line = format("step %lld/%lld  loss %.4f  lr %.3g  norm %.3g", static_cast<long long>(step),
+                     static_cast<long long>(options_.last_step), r.loss, r.lr, r.grad_norm);
+  if (r.rows_touched > 0) line += format(" tables %.3g", r.table_grad_norm);
+  if (r.skipped) line += "  SKIPPED: not finite";
+  const double left =
+      recent_.steps > 0 ? recent_.seconds / recent_.steps * static_cast<double>(options_.last_step - step) : 0;
+  return line + concat(format("  %.0f tok/s  mfu %.1f%%  data %.1f%%  mem ", p.tokens_per_second, 100 * p.mfu,
+                              100 * p.data_wait),
+                       human_bytes(static_cast<double>(p.memory)), "  eta ", duration(left));
+}
+
+void Progress::print(std::int64_t step, const StepReport& report, const Performance& performance) const {
+  clear_line();
+  log::info(line(step, report, performance));
+}
+
+// A bar and the line, cut to the terminal's width: a wrapped line could not be rewritten.
 void Progress::rewrite_line(std::int64_t step, const StepReport& report) const {
-  constexpr int kWidth = 24;
-  const auto done = static_cast<int>(kWidth * step / last_step_);
-  const double left = recent_step_seconds_ * static_cast<double>(last_step_ - step);
-  const auto line = format("[%s%s] ", std::string(static_cast<std::size_t>(done), '#').c_str(),
-                           std::string(static_cast<std::size_t>(kWidth - done), '.').c_str());
-  std::fprintf(stderr, "\r\033[K%s%s  %.0f tok/s  eta %s", line.c_str(), learning(step, last_step_, report).c_str(),
-               static_cast<double>(tokens_per_step_) / recent_step_seconds_, duration(left).c_str());
+  constexpr std::int64_t kBar = 16;
+  const auto done = static_cast<std::size_t>(kBar * step / options_.last_step);
+  auto text = concat("[", std::string(done, '#'), std::string(kBar - done, '.'), "] ",
+                     line(step, report, performance(recent_)));
+  text.resize(std::min(text.size(), terminal_width() - 1));
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
   std::fflush(stderr);
 }
 

@@ -1,48 +1,61 @@
 #include "peerless/train/run_folder.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "peerless/base/hash.h"
 #include "peerless/base/random.h"
+#include "peerless/train/machine.h"
 
 namespace peerless {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kId = "id";
+constexpr const char* kLock = ".lock";
+// What a first start that was cut short may have left.
+constexpr std::array<std::string_view, 2> kOurs = {kLock, ".id.tmp"};
 
 std::string new_id() {
   std::random_device entropy;
-  Digest id{mix(entropy(), entropy()), mix(entropy(), entropy())};
-  return id.hex();
+  return Digest{mix(entropy(), entropy()), mix(entropy(), entropy())}.hex();
 }
 
-void check_free(const Files& files, const std::filesystem::path& folder) {
+void check_free(const Files& files, const fs::path& folder, RunMode mode) {
+  if (mode == RunMode::go_on)
+    throw Error(ExitCode::output, folder,
+                ": no run is here to go on with; --from begins a run with a checkpoint of another");
   const auto info = files.info(folder);
   if (!info) return;
   if (info->kind != FileInfo::Kind::folder)
     throw Error(ExitCode::output, folder, ": is not a folder; choose another run.name or run.dir");
-  const auto names = files.list(folder);
-  if (!names.empty())
-    throw Error(ExitCode::output, folder, ": holds '", printable(names.front()),
-                "', and no run of ours; choose another run.name");
+  for (const auto& name : files.list(folder))
+    if (std::find(kOurs.begin(), kOurs.end(), name) == kOurs.end())
+      throw Error(ExitCode::output, folder, ": holds '", printable(name),
+                  "', and no run of ours; choose another run.name");
 }
 
 }  // namespace
 
-RunFolder RunFolder::open(Files& files, const std::filesystem::path& folder, ResumeMode mode) {
+RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   constexpr std::uint64_t kLimit = 64;
   const auto id_file = folder / kId;
-  if (exists(files, id_file)) {
-    if (mode == ResumeMode::never)
-      throw Error(ExitCode::output, folder,
-                  ": already holds a run; choose another run.name, or resume it with --resume auto");
-    return {folder, Digest::parse(read_text(files, id_file, kLimit)).hex()};
-  }
-  check_free(files, folder);
-  const std::string id = new_id();
+  if (!exists(files, id_file)) check_free(files, folder, mode);
   make_folders(files, folder);
+  auto lock = files.lock(folder / kLock, concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
+  if (exists(files, id_file)) {
+    if (mode == RunMode::begin && exists(files, folder / "checkpoints"))
+      throw Error(ExitCode::output, folder,
+                  ": already holds a run; choose another run.name, or go on with it by --resume auto");
+    return {folder, Digest::parse(read_text(files, id_file, kLimit)).hex(), std::move(lock)};
+  }
+  const std::string id = new_id();
   write_atomically(files, id_file, id);
-  return {folder, id};
+  return {folder, id, std::move(lock)};
 }
 
 }  // namespace peerless

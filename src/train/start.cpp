@@ -4,24 +4,44 @@
 
 #include "peerless/base/log.h"
 #include "peerless/config/config.h"
-#include "peerless/train/trained_model.h"
+#include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
 
 namespace peerless {
 namespace {
 
-bool begins_with(const config::Difference& difference, std::string_view section) {
-  return difference.path == section || difference.path.starts_with(std::string(section) + ".");
+// Where a run's first state comes from.
+enum class Origin {
+  nothing,  // initialised
+  itself,   // a checkpoint of its own
+  branch,   // another run's weights, moments and data position
+  weights,  // another run's weights
+};
+
+// Whether a difference says that the run would be trained on other data than the checkpoint's.
+bool changes_data(const config::Difference& difference) {
+  return difference.resume == Resume::must_match && config::covers("data.train", difference.path);
+}
+
+void check_data(const std::vector<config::Difference>& differences) {
+  std::string lines;
+  for (const auto& d : differences)
+    if (changes_data(d)) lines += concat("\n  ", d.path, ": is ", d.before, " in the checkpoint, got ", d.after);
+  if (!lines.empty())
+    throw Error(ExitCode::config, "data.train: is not what the checkpoint was trained on:", lines,
+                "\n--allow-data-change goes on all the same");
 }
 
 // Compares the config that a checkpoint was saved with to the one given; refuses what the options do not allow.
-void check_config(const CheckpointInfo& before, const RunConfig& config, const StartOptions& options, bool new_run) {
+void check_config(const CheckpointInfo& before, const RunConfig& config, const StartOptions& options, Origin origin) {
+  for (const auto& key : options.override_keys) config::explain<RunConfig>(key);  // Error(config) unless it is a key
   auto differences = config::compare(config::parse<RunConfig>(before.config, "config of the checkpoint"), config);
   std::erase_if(differences, [&](const auto& d) {
-    if (options.weights_only) return !begins_with(d, "model");
-    if (options.allow_data_change && begins_with(d, "data.train")) return true;
-    return new_run && d.resume == Resume::with_override;  // a branch has a schedule of its own
+    if (origin == Origin::weights) return !config::covers("model", d.path);
+    if (options.allow_data_change && changes_data(d)) return true;
+    return origin == Origin::branch && d.resume == Resume::with_override;  // it has a schedule of its own
   });
+  check_data(differences);
   config::check_resume(differences, options.override_keys);
   for (const auto& d : differences)
     log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
@@ -39,11 +59,11 @@ std::string changed_sources(const std::vector<std::string>& before, const std::v
   return lines;
 }
 
-void check_content(const CheckpointInfo& before, const CheckpointInfo& now, const StartOptions& options) {
+void check_content(const CheckpointInfo& before, const CheckpointInfo& now, const StartOptions& options, Origin origin) {
   if (before.tokenizer != now.tokenizer)
     throw Error(ExitCode::config, "tokenizer: has digest ", now.tokenizer.hex(), ", the checkpoint was trained with ",
                 before.tokenizer.hex(), "; token ids would mean other texts");
-  if (options.weights_only || before.data == now.data) return;
+  if (origin == Origin::weights || before.data == now.data) return;
   if (!options.allow_data_change)
     throw Error(ExitCode::config,
                 "data.train: is not what the checkpoint was trained on; the order of samples would be another",
@@ -51,56 +71,88 @@ void check_content(const CheckpointInfo& before, const CheckpointInfo& now, cons
   log::warning("data.train has changed since the checkpoint: samples may come twice or never");
 }
 
-void start_from(Trainer& trainer, const Checkpoint& checkpoint, const StartOptions& options) {
-  check_content(checkpoint.info(), trainer.checkpoint_info(), options);
-  if (options.weights_only) {
-    const State weights = trainer.model_state();
-    checkpoint.load_some(weights);
-    trainer.restore_model(weights);
-    return;
-  }
-  State state = trainer.state();
-  checkpoint.load(state);
-  trainer.restore(state);
+// What a run starts from.
+struct Start {
+  Origin origin = Origin::nothing;
+  std::optional<Checkpoint> checkpoint;
+};
+
+Checkpoint own_checkpoint(const RunFolder& folder, const std::filesystem::path& path, Files& files) {
+  Checkpoint checkpoint = find_checkpoint(files, path);
+  if (checkpoint.info().run != folder.id())
+    throw Error(ExitCode::config, checkpoint.path(), ": is a checkpoint of another run than ", folder.path(),
+                "; --from begins a run with it");
+  return checkpoint;
 }
 
-// The checkpoint of this run to go on from, if any.
-std::optional<Checkpoint> checkpoint_to_resume(const RunFolder& folder, const StartOptions& options, Files& files) {
-  if (options.resume == "never") return std::nullopt;
-  if (options.resume == "auto") return CheckpointFolder(files, folder.checkpoints()).newest_good();
-  return find_checkpoint(files, options.resume);
+Start find_start(const RunFolder& folder, const StartOptions& options, Files& files) {
+  std::optional<Checkpoint> own;
+  if (options.resume == "auto")
+    own = CheckpointFolder(files, folder.checkpoints()).newest_good();
+  else if (options.resume != "never")
+    own = own_checkpoint(folder, options.resume, files);
+  if (own) {
+    if (options.from) log::info("--from has no effect any more: this run has begun");
+    log::info(folder.path(), ": resuming from ", own->path(), ", step ", own->info().step);
+    return {Origin::itself, std::move(own)};
+  }
+  if (!options.from) {
+    log::info(folder.path(), ": starting anew");
+    return {};
+  }
+  Checkpoint other = find_checkpoint(files, *options.from);
+  log::info(folder.path(), ": starting from ", options.weights_only ? "the weights of " : "", other.path(), ", step ",
+            other.info().step);
+  return {options.weights_only ? Origin::weights : Origin::branch, std::move(other)};
+}
+
+RunMode mode_of(const StartOptions& options) {
+  if (options.resume == "auto") return RunMode::begin_or_go_on;
+  return options.resume == "never" ? RunMode::begin : RunMode::go_on;
+}
+
+ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartOptions& options,
+                  const StopRequest& stop, Status& status, Files& files) {
+  const Start start = find_start(folder, options, files);
+  const auto& checkpoint = start.checkpoint;
+  if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
+  const auto communicator = single_process();
+  Trainer trainer(config, folder, status, *communicator, files);
+  if (checkpoint) {
+    check_content(checkpoint->info(), trainer.checkpoint_info(), options, start.origin);
+    const auto part = start.origin == Origin::weights ? Trainer::Part::model : Trainer::Part::all;
+    const State state = trainer.state(part);
+    part == Trainer::Part::all ? checkpoint->load(state) : checkpoint->load_some(state);
+    trainer.restore(state, part);
+  }
+  write_atomically(files, folder.config(), config::dump(config));
+  if (start.origin == Origin::itself) {
+    CheckpointFolder(files, folder.checkpoints()).set_aside_after(checkpoint->info().step);
+    status.durable(checkpoint->info().step);
+  }
+  return trainer.run(stop);
 }
 
 }  // namespace
 
 ExitCode train(const RunConfig& config, const StartOptions& options, Files& files) {
+  const StopRequest stop;
   set_threads(config.train.threads);
-  const auto folder = RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name,
-                                      options.resume == "never" ? ResumeMode::never : ResumeMode::automatic);
-  auto checkpoint = checkpoint_to_resume(folder, options, files);
-  const bool resuming = checkpoint.has_value();
-  StartOptions as = options;
-  if (resuming)
-    as.weights_only = false;  // of --from, which has had its effect when the run began
-  else if (options.from)
-    checkpoint = find_checkpoint(files, *options.from);
-  if (checkpoint) check_config(checkpoint->info(), config, as, /*new_run=*/!resuming);
-
-  const auto communicator = single_process();
-  Status status(files, folder.status());
-  Trainer trainer(config, folder, status, *communicator, files);
-  if (checkpoint) start_from(trainer, *checkpoint, as);
-  write_atomically(files, folder.config(), config::dump(config));
+  const auto folder =
+      RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
   log::open_file(folder.log());
-  if (checkpoint)
-    log::info(resuming ? "resuming from " : "starting from ", checkpoint->path(), ", step ", checkpoint->info().step);
-  if (resuming) CheckpointFolder(files, folder.checkpoints()).remove_after(checkpoint->info().step);
+  Status status(files, folder.status(), config.train.max_steps);
   try {
-    const ExitCode code = trainer.run();
+    const ExitCode code = train_in(folder, config, options, stop, status, files);
     status.ended(code);
     return code;
   } catch (const Error& error) {
+    log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
     status.ended(error.code());
+    throw;
+  } catch (const std::exception& error) {
+    log::write_to_file(log::Level::error, error.what());
+    status.ended(ExitCode::internal);
     throw;
   }
 }

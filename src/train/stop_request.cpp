@@ -9,10 +9,17 @@
 namespace peerless {
 namespace {
 
-constexpr std::array kSignals{SIGTERM, SIGUSR1, SIGINT};
+struct Handled {
+  int signal;
+  const char* name;
+  struct sigaction before;
+};
+std::array<Handled, 4> handled{
+    {{SIGTERM, "SIGTERM", {}}, {SIGUSR1, "SIGUSR1", {}}, {SIGINT, "SIGINT", {}}, {SIGHUP, "SIGHUP", {}}}};
+struct sigaction pipe_before;
+
 std::atomic<int> received_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
-std::array<struct sigaction, kSignals.size()> handlers_before;
 
 void on_signal(int signal) {
   constexpr int kKilledByInterrupt = 130;
@@ -27,24 +34,26 @@ StopRequest::StopRequest() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &handlers_before[i]);
+  for (auto& [signal, name, before] : handled) {
+    sigaction(signal, &action, &before);
+    const bool under_nohup = signal == SIGHUP && before.sa_handler == SIG_IGN;
+    if (under_nohup) sigaction(signal, &before, nullptr);
+  }
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, &pipe_before);
 }
 
 StopRequest::~StopRequest() {
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &handlers_before[i], nullptr);
+  for (const auto& [signal, name, before] : handled) sigaction(signal, &before, nullptr);
+  sigaction(SIGPIPE, &pipe_before, nullptr);
 }
 
 const char* StopRequest::signal_name() const {
-  switch (received_signal) {
-    case SIGTERM:
-      return "SIGTERM";
-    case SIGUSR1:
-      return "SIGUSR1";
-    case SIGINT:
-      return "SIGINT";
-    default:
-      return nullptr;
-  }
+  const int received = received_signal;
+  for (const auto& [signal, name, before] : handled)
+    if (signal == received) return name;
+  return nullptr;
 }
 
 }  // namespace peerless

@@ -1,39 +1,37 @@
 #include "peerless/train/trained_model.h"
 
-#include <thread>
+#include <algorithm>
+#include <array>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/config/config.h"
 #include "peerless/params/parameter_set.h"
 
 namespace peerless {
+namespace {
 
-at::Device choose_device(Device device) {
-  const bool has_cuda = at::hasCUDA();
-  if (device == Device::cuda && !has_cuda)
-    throw Error(ExitCode::config,
-                "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
-  return device == Device::cpu || !has_cuda ? at::kCPU : at::kCUDA;
+constexpr std::array<std::string_view, 8> kOfTheUse = {
+    "data.val",        "data.seq_len",          "eval", "device", "tokenizer", "train.threads",
+    "train.precision", "train.micro_batch_size"};
+
+void check_overrides(const RunConfig& trained, const RunConfig& used) {
+  for (const auto& d : config::compare(trained, used))
+    if (std::none_of(kOfTheUse.begin(), kOfTheUse.end(), [&](auto key) { return config::covers(key, d.path); }))
+      throw Error(ExitCode::config, d.path, ": is ", d.before, " in the checkpoint, got ", d.after,
+                  "; here it has no effect, or makes another model of it");
 }
 
-// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, when busy.
-void set_threads(std::int64_t threads) {
-  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device) {
-  const auto options = at::TensorOptions(at::kFloat).device(device);
-  const auto compute = config.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  return std::make_shared<LanguageModel>(config.model, vocab_size, config.data.seq_len, options, compute);
-}
+}  // namespace
 
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
                                 const std::vector<std::string>& overrides) {
   const Checkpoint checkpoint = find_checkpoint(files, path);
   config::Tree tree = config::parse_yaml(checkpoint.info().config, concat(checkpoint.path(), "/", Manifest::kFileName));
+  const auto as_trained = config::read<RunConfig>(tree);
   config::apply_overrides(tree, overrides);
-  TrainedModel trained{config::read<RunConfig>(tree), checkpoint.info(), nullptr, nullptr};
+  TrainedModel trained{config::read<RunConfig>(tree), checkpoint.path(), checkpoint.info(), nullptr, nullptr};
   const RunConfig& config = trained.config;
+  check_overrides(as_trained, config);
   set_threads(config.train.threads);
   trained.tokenizer = open_tokenizer(config.tokenizer);
   if (trained.tokenizer->digest() != checkpoint.info().tokenizer)

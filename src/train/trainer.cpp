@@ -3,10 +3,17 @@
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
 #include "peerless/config/config.h"
-#include "peerless/train/stop_request.h"
-#include "peerless/train/trained_model.h"
+#include "peerless/train/setup.h"
 
 namespace peerless {
+namespace {
+
+template <class Integer>
+std::string count(Integer number) {  // "16.8 M", for people
+  return human(static_cast<double>(number), "");
+}
+
+}  // namespace
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator,
                  Files& files)
@@ -28,34 +35,42 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 
-ExitCode Trainer::run() {
-  const StopRequest stop;
+ExitCode Trainer::run(const StopRequest& stop) {
   begin();
-  while (counters_.step < last_step()) {
+  bool stopping = false;
+  while (!finished() && !stopping) {
     progress_->begin_step();
     const StepReport report = train_step();
     progress_->end_step(counters_.step, report, loader_->wait_seconds());
 
-    const bool stopping = communicator_.any(stop.received());
-    const bool ending = stopping || counters_.step == last_step();
+    stopping = asked_to_stop(stop);
+    const bool ending = stopping || finished();
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
-    if (due(config_.eval.every_steps) || counters_.step == config_.train.max_steps) validate();
+    if (evaluation_is_due()) validate();
     if (due(config_.checkpoint.every_steps) || ending) save();
-    if (stopping) return ExitCode::preempted;
     give_up_if_diverged();
   }
-  return ExitCode::ok;
+  end();
+  return finished() ? ExitCode::ok : ExitCode::preempted;
 }
 
 StepReport Trainer::train_step() {
-  const auto step = static_cast<std::uint64_t>(counters_.step);
   const StepPlan plan{.micro_batches_here = share().micro_batches(),
                       .micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size,
-                      .targets = data_.unmasked_in_step(step),
+                      .targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.samples)),
                       .lr = std::get<AdamWConfig>(config_.optim).lr * schedule_.factor(counters_.step)};
   const StepReport report = step_.run(plan, [this] { return loader_->next(); });
   counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
   return report;
+}
+
+bool Trainer::asked_to_stop(const StopRequest& stop) const {
+  const bool asked = communicator_.any(stop.received());
+  if (asked) {
+    progress_->clear_line();
+    log::info(stop.received() ? stop.signal_name() : "another process", " asks to stop: saving first");
+  }
+  return asked;
 }
 
 void Trainer::give_up_if_diverged() const {
@@ -69,20 +84,32 @@ void Trainer::give_up_if_diverged() const {
 // ---- the run's edges: what is logged, measured and saved ------------------------------------------------------------
 
 void Trainer::begin() {
-  const auto compute = config_.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
   const PeakRate peak = config_.log.peak_tflops ? PeakRate{*config_.log.peak_tflops * 1e12, "log.peak_tflops"}
-                                                : measure_peak(device_, compute);
+                                                : measure_peak(device_, compute_dtype(config_.train.precision));
   const Cost cost = config_.model.cost(config_.data.seq_len, tokenizer_->vocab_size());
   const double flops_per_token = 3 * cost.flops;
-  log::info("model: ", cost.parameters, " parameters, ", cost.active_parameters, " active, ",
+  log::info("model: ", count(cost.parameters), " parameters, ", count(cost.active_parameters), " active, ",
             human(flops_per_token, "FLOP"), " per token, forward and backward");
-  log::info("data: ", data_.tokens(), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
+  log::info("data: ", count(data_.tokens()), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
             "; a step takes ", config_.train.global_batch_size);
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
             human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
-  progress_ = std::make_unique<Progress>(last_step(), config_.tokens_per_step(), flops_per_token, peak);
-  metrics_ = std::make_unique<MetricsLog>(files_, folder_.metrics(), counters_.step);
-  loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.step));
+  progress_ = std::make_unique<Progress>(ProgressOptions{.last_step = last_step(),
+                                                         .tokens_per_step = config_.tokens_per_step(),
+                                                         .flops_per_token = flops_per_token,
+                                                         .peak_flops_per_second = peak.flops_per_second,
+                                                         .device = device_});
+  metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
+  loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
+  status_.running(counters_.step);
+}
+
+void Trainer::end() const {
+  const auto place = concat("step ", counters_.step, " of ", config_.train.max_steps, ", ", folder_.path());
+  if (counters_.step >= config_.train.max_steps)
+    log::info("done: ", place);
+  else
+    log::info(finished() ? "paused: " : "stopped: ", place, "; the same command goes on from here");
 }
 
 Json Trainer::position() const {
@@ -92,6 +119,7 @@ Json Trainer::position() const {
 void Trainer::record(const StepReport& report) {
   const Performance performance = progress_->take();
   progress_->print(counters_.step, report, performance);
+  status_.running(counters_.step);
   // What was printed only because the run pauses here is not recorded: a run that does not pause has no such record.
   if (!due(config_.log.every_steps) && !report.skipped && counters_.step < config_.train.max_steps) return;
   Json record = position();
@@ -108,7 +136,7 @@ void Trainer::record(const StepReport& report) {
                     {"step_time_ms", 1e3 * performance.step_seconds},
                     {"mfu", performance.mfu},
                     {"data_wait", performance.data_wait},
-                    {"resident_bytes", performance.resident_bytes}};
+                    {"memory_bytes", performance.memory}};
   metrics_->write(record);
 }
 
@@ -128,10 +156,10 @@ void Trainer::validate() {
 
 void Trainer::save() {
   metrics_->sync();
-  checkpoints_.save(state(), checkpoint_info());
+  checkpoints_.save(state(Part::all), checkpoint_info());
   progress_->clear_line();
   log::info("checkpoint of step ", counters_.step, " is durable");
-  status_.running(counters_.step, counters_.step);
+  status_.durable(counters_.step);
   try {
     checkpoints_.prune(config_.checkpoint.keep_last);
   } catch (const IoError& error) {
@@ -139,17 +167,17 @@ void Trainer::save() {
   }
 }
 
-State Trainer::state() {
-  State state = counters_.state();
-  state.add(to_state(step_.named_tensors()));
+NamedTensors Trainer::tensors_of(Part part) const {
+  return part == Part::all ? step_.named_tensors() : step_.parameters().named_tensors();
+}
+
+State Trainer::state(Part part) {
+  State state = part == Part::all ? counters_.state() : State();
+  state.add(to_state(tensors_of(part)));
   return state;
 }
 
-void Trainer::restore(const State& state) { peerless::restore(state, step_.named_tensors()); }
-
-State Trainer::model_state() const { return to_state(step_.parameters().named_tensors()); }
-
-void Trainer::restore_model(const State& state) { peerless::restore(state, step_.parameters().named_tensors()); }
+void Trainer::restore(const State& state, Part part) { peerless::restore(state, tensors_of(part)); }
 
 CheckpointInfo Trainer::checkpoint_info() const {
   CheckpointInfo info{.step = counters_.step,
@@ -170,6 +198,11 @@ BatchShare Trainer::share() const {
 bool Trainer::due(const Duration& every) const {
   const std::int64_t steps = every.steps(config_.train.max_steps, config_.tokens_per_step());
   return steps > 0 && counters_.step % steps == 0;
+}
+
+bool Trainer::evaluation_is_due() const {
+  const bool never = config_.eval.every_steps.steps(config_.train.max_steps, config_.tokens_per_step()) == 0;
+  return due(config_.eval.every_steps) || (counters_.step == config_.train.max_steps && !never);
 }
 
 std::int64_t Trainer::last_step() const {

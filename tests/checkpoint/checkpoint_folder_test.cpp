@@ -202,6 +202,20 @@ TEST_F(CheckpointFolderTest, ABadSectorIsDamageButWantOfMemoryIsNot) {
   EXPECT_EQ(complaint([&] { folder.newest_good(); }).code, ExitCode::io);
 }
 
+TEST_F(CheckpointFolderTest, OneOfANewerVersionEndsTheSearch) {
+  save(1);
+  save(2);
+  auto& text = content(2, Manifest::kFileName);
+  constexpr std::string_view kVersion = "\"version\": 1", kDigest = " \"digest\": \"";
+  text.replace(text.find(kVersion), kVersion.size(), "\"version\": 2");
+  const auto at = text.rfind(kDigest);
+  text.replace(at + kDigest.size(), 32, digest(text.substr(0, at)).hex());
+  EXPECT_EQ(complaint([&] { folder.newest_good(); }),
+            (Complaint{ExitCode::data,
+                       "/runs/a/checkpoints/step-000000000002/MANIFEST.json: format version 2, written by a newer "
+                       "peerless; this one reads version 1"}));
+}
+
 // ---- loading into another state
 
 TEST_F(CheckpointFolderTest, AStateOfAnotherMakeIsRefusedAndStaysAsItWas) {
@@ -267,11 +281,27 @@ TEST_F(CheckpointFolderTest, DamagedOnesDoNotCountAsKept) {
 
 TEST_F(CheckpointFolderTest, KeepingOnlyOneIsRefused) { EXPECT_THROW(folder.prune(1), BrokenInvariant); }
 
-TEST_F(CheckpointFolderTest, GoingBackRemovesWhatCameAfter) {
+TEST_F(CheckpointFolderTest, GoingBackSetsAsideWhatCameAfter) {
   for (const std::int64_t step : {1, 2, 3}) save(step);
-  folder.remove_after(1);
+  const auto was = content(3, part);
+  folder.set_aside_after(1);
   EXPECT_EQ(newest(), 1);
-  EXPECT_EQ(files.list(folder.path()), std::vector<std::string>{"step-000000000001"});
+  EXPECT_EQ(files.list(folder.path()),
+            (std::vector<std::string>{"aside-step-000000000002", "aside-step-000000000003", "step-000000000001"}));
+  EXPECT_EQ(files.content(folder.path() / "aside-step-000000000003" / part), was);
+  save(2);
+  folder.set_aside_after(1);  // again: the newer takes the place
+  EXPECT_EQ(newest(), 1);
+  folder.prune(2);
+  EXPECT_EQ(files.list(folder.path()).size(), 3u);
+}
+
+TEST_F(CheckpointFolderTest, GoingBackIsDurable) {
+  for (const std::int64_t step : {1, 2}) save(step);
+  folder.set_aside_after(1);
+  files.crash(Loss::unsynced);
+  EXPECT_EQ(newest(), 1);
+  EXPECT_TRUE(exists(files, folder.path() / "aside-step-000000000002" / Manifest::kFileName));
 }
 
 // ---- what a path means
@@ -283,6 +313,8 @@ TEST_F(CheckpointFolderTest, IsFoundByItsRunItsFolderOrItself) {
     EXPECT_EQ(find_checkpoint(files, path).info().step, 2);
   }
   EXPECT_EQ(find_checkpoint(files, "/runs/a/checkpoints/step-000000000001").info().step, 1);
+  files.remove("/runs/a/checkpoints/step-000000000001/MANIFEST.json");
+  EXPECT_EQ(complaint([&] { find_checkpoint(files, "/runs/a/checkpoints/step-000000000001/"); }).code, ExitCode::data);
   EXPECT_EQ(
       complaint([&] { find_checkpoint(files, "/runs/b"); }),
       (Complaint{ExitCode::no_input,

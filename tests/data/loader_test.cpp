@@ -34,7 +34,7 @@ class Loading : public testing::Test {
     std::map<std::uint64_t, std::vector<std::int64_t>> rows;
     for (std::int64_t rank = 0; rank < world; ++rank) {
       const BatchShare share{.global_batch = data.global_batch(), .micro_batch = 2, .rank = rank, .world = world};
-      Loader loader(data, share, first);
+      Loader loader(data, share, first * static_cast<std::uint64_t>(data.global_batch()));
       for (auto i = first * static_cast<std::uint64_t>(share.micro_batches());
            i < end * static_cast<std::uint64_t>(share.micro_batches()); ++i) {
         const auto batch = loader.next();
@@ -87,7 +87,7 @@ TEST_F(Loading, TheCountOfAStepIsKnownWithoutReadingIt) {
   mixture.train.push_back({.path = (folder / "more").string(), .weight = 0.5});
   const auto set = data(mixture);
   for (std::uint64_t step = 0; step < 100; ++step) {
-    EXPECT_EQ(set.unmasked_in_step(step), set.batch(step * 12, 12).unmasked) << step;
+    EXPECT_EQ(set.unmasked_in_step(step * 12), set.batch(step * 12, 12).unmasked) << step;
   }
 }
 

@@ -141,7 +141,7 @@ TEST(BatchShare, EveryDealOfAStepCoversTheSamePositions) {
       const BatchShare share{.global_batch = 24, .micro_batch = 2, .rank = rank, .world = world};
       share.check();
       for (std::int64_t j = 0; j < share.micro_batches(); ++j) {
-        for (std::uint64_t i = 0; i < 2; ++i) positions.push_back(share.first_position(kStep, j) + i);
+        for (std::uint64_t i = 0; i < 2; ++i) positions.push_back(share.first_position(kStep * 24, j) + i);
       }
     }
     ASSERT_EQ(positions.size(), 24u);

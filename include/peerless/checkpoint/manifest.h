@@ -1,7 +1,8 @@
 // MANIFEST.json: what a checkpoint holds, and the hashes that prove it. Byte layout: docs/formats/checkpoint.md.
 //
-// Errors   Error(data), "PATH: ...": a digest that does not match the text, a format version from the future, a file
-//          name that could leave the folder, slices that do not tile their tensor, anything else out of form.
+// Errors   Error(data), "PATH: ...": a digest that does not match the text, a file name that could leave the folder,
+//          slices that do not tile their tensor, anything else out of form; NewerFormat (data): a format version from
+//          the future.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "peerless/base/error.h"
 #include "peerless/base/hash.h"
 #include "peerless/base/state.h"
 #include "peerless/checkpoint/box.h"
@@ -48,6 +50,12 @@ struct StoredTensor {
   Shape shape;                      // of the whole
   std::vector<StoredSlice> slices;  // tile the shape
   bool operator==(const StoredTensor&) const = default;
+};
+
+// The checkpoint is of a later version of the program: not damaged, but not for this one.
+class NewerFormat : public Error {
+ public:
+  using Error::Error;
 };
 
 struct Manifest {

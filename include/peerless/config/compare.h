@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "peerless/config/type.h"
@@ -16,6 +17,9 @@ struct Difference {
 
   bool operator==(const Difference&) const = default;
 };
+
+// Whether `path` is the key or section, or lies in it: covers("data.train", "data.train.0.path").
+bool covers(std::string_view section, std::string_view path);
 
 // In the order of the declaration; texts are YAML on one line.
 std::vector<Difference> compare(const Record& type, const void* before, const void* after);

@@ -4,7 +4,8 @@
 //          [k * seq_len, (k+1) * seq_len], so each token but the first is a target once; the last (tokens - 1) mod
 //          seq_len targets of the stream belong to none. A sample may reach over documents.
 // Mask     A document's bos is never a target; everything else is.
-// Order    order.h. The whole state is the step: start anywhere, with any number of processes.
+// Order    order.h. The whole state is the number of samples that steps before took: start at any, with any number of
+//          processes.
 // Errors   config    another tokenizer than the run's; a world that the micro-batches cannot be dealt to
 //          data      fewer samples than one global batch; as TokenShard. What the thread meets, next() throws.
 //          no_input  a source is absent
@@ -38,8 +39,9 @@ class TrainingData {
   // The samples at the positions [first, first + count) of the order.
   Batch batch(std::uint64_t first, std::int64_t count) const;
 
-  // Targets of a step that count, over all processes: by what its loss is divided. Reads no tokens.
-  std::int64_t unmasked_in_step(std::uint64_t step) const;
+  // Targets that count in the step whose first sample is at `first`, over all processes: by what its loss is divided.
+  // Reads no tokens.
+  std::int64_t unmasked_in_step(std::uint64_t first) const;
 
   // Of all that content and order depend on but the seed: contents, weights, seq_len; not the paths.
   Digest fingerprint() const;
@@ -58,8 +60,8 @@ class TrainingData {
 
 class Loader {
  public:
-  // `data` must outlive the loader.
-  Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first_step);
+  // From the step whose first sample is at `first`. `data` must outlive the loader.
+  Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first);
   ~Loader();
 
   Batch next();                 // the next micro-batch of this process

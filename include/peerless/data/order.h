@@ -58,7 +58,8 @@ struct BatchShare {
 
   void check() const;  // Error(config) unless micro_batch divides global_batch, and W divides M
   std::int64_t micro_batches() const { return global_batch / micro_batch / world; }  // of this process in a step
-  std::uint64_t first_position(std::uint64_t step, std::int64_t micro_batch_of_rank) const;
+  // Of a micro-batch of this process, in the step whose first position is `first`.
+  std::uint64_t first_position(std::uint64_t first, std::int64_t micro_batch_of_rank) const;
 };
 
 }  // namespace peerless

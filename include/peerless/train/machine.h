@@ -1,4 +1,4 @@
-// What the machine gives: its peak rate, the memory that this process holds.
+// What the machine is and gives: its name, its clock, its peak rate, its memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,6 +7,9 @@
 #include <string>
 
 namespace peerless {
+
+std::string host_name();
+std::string utc_time();  // "2026-01-31T12:00:00Z"
 
 // The rate that model FLOPs utilisation is a share of.
 struct PeakRate {
@@ -17,7 +20,8 @@ struct PeakRate {
 // The best rate of a few square matrix products on that device, in that dtype: what the machine reaches at its best.
 PeakRate measure_peak(at::Device device, at::ScalarType dtype);
 
-std::int64_t resident_bytes();       // of this process, now
-std::int64_t peak_resident_bytes();  // the most it ever held
+std::int64_t resident_bytes();                  // of this process, now
+std::int64_t peak_resident_bytes();             // the most it ever held
+std::int64_t memory_in_use(at::Device device);  // of a GPU's memory, by tensors; of the host's, resident_bytes()
 
 }  // namespace peerless

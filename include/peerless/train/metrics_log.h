@@ -1,10 +1,11 @@
-// metrics.jsonl: one JSON object a line, made to be read by programs while the run goes on.
+// What was measured, for programs that read while the run goes on: metrics.jsonl, one JSON object a line, and the same
+// numbers as TensorBoard events (event_file.h).
 //
 //   {"step":100,"tokens":819200,"samples":3200,"loss":3.1,"lr":0.001,...,"perf":{"tokens_per_sec":9120.4,...}}
 //   {"step":100,"tokens":819200,"samples":3200,"eval":{"cpp":{"loss":2.9,"perplexity":18.2,"bits_per_byte":1.31,...}}}
 //
-// What depends on the machine stands in `perf` alone: without it, the file of a resumed run equals that of an
-// uninterrupted one, as text.
+// What depends on the machine stands in `perf` alone: without it, metrics.jsonl of a resumed run equals that of an
+// uninterrupted one, as text. In TensorBoard, numbers are train/loss, perf/tokens_per_sec, val/cpp/loss.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "peerless/base/files.h"
+#include "peerless/train/event_file.h"
 
 namespace peerless {
 
@@ -19,14 +21,15 @@ using Json = nlohmann::ordered_json;
 
 class MetricsLog {
  public:
-  // Appends to `file`, after cutting the records of steps beyond `last_step` and a torn last line.
-  MetricsLog(Files& files, const std::filesystem::path& file, std::int64_t last_step);
+  // Goes on with the files in `folder`, after cutting what is beyond `last_step` and a torn last record.
+  MetricsLog(Files& files, const std::filesystem::path& folder, std::int64_t last_step);
 
   void write(const Json& record);  // has "step"
   void sync();                     // before a checkpoint of the same step is called durable
 
  private:
   std::unique_ptr<OutputFile> file_;
+  EventFile events_;
 };
 
 }  // namespace peerless

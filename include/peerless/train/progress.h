@@ -3,25 +3,33 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
+#include <string>
 
 #include "peerless/train/machine.h"
 #include "peerless/train/training_step.h"
 
 namespace peerless {
 
-// The machine's numbers over the steps since the last log line; evaluation and saving are not in them.
+// The machine's numbers over some steps; evaluation and saving are not in them.
 struct Performance {
   double tokens_per_second = 0;
   double mfu = 0;  // share of the peak rate
   double step_seconds = 0;
-  double data_wait = 0;  // share of the time spent waiting for batches
-  std::int64_t resident_bytes = 0;
+  double data_wait = 0;     // share of the time spent waiting for batches
+  std::int64_t memory = 0;  // bytes: memory_in_use of the device
+};
+
+struct ProgressOptions {
+  std::int64_t last_step;
+  std::int64_t tokens_per_step;
+  double flops_per_token;
+  double peak_flops_per_second;
+  at::Device device;
 };
 
 class Progress {
  public:
-  Progress(std::int64_t last_step, std::int64_t tokens_per_step, double flops_per_token, PeakRate peak);
+  explicit Progress(const ProgressOptions& options);
 
   // Times one step: begin, then end with what the loader had waited in all so far.
   void begin_step();
@@ -36,16 +44,20 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // Wall time of steps, and what of it was waiting.
+  struct Times {
+    double steps = 0, seconds = 0, waited = 0;
+  };
+  Performance performance(const Times& times) const;
+  std::string line(std::int64_t step, const StepReport& report, const Performance& performance) const;
   void rewrite_line(std::int64_t step, const StepReport& report) const;
 
-  std::int64_t last_step_, tokens_per_step_;
-  double flops_per_token_;
-  PeakRate peak_;
+  ProgressOptions options_;
   bool terminal_;
   Clock::time_point step_begin_;
-  double busy_seconds_ = 0, waited_seconds_ = 0, waited_before_ = 0;
-  std::int64_t steps_ = 0;
-  double recent_step_seconds_ = 0;  // smoothed, for the time left
+  double waited_before_ = 0;
+  Times since_taken_;
+  Times recent_;  // fading: for the rewritten line and the time left, which is that of the steps alone
 };
 
 }  // namespace peerless

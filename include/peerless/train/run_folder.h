@@ -1,43 +1,47 @@
-// The folder of a run, <run.dir>/<run.name>/:
+// The folder of a run, <run.dir>/<run.name>/ (docs/formats/run-folder.md):
 //
 //   config.yaml     the resolved config          metrics.jsonl   what was measured, a record a line (metrics_log.h)
-//   log.txt         all log lines                status.json     where the run stands, for programs
-//   checkpoints/    step-000000000100/, ...      id              the run's name for itself, the same after each resume
+//   log.txt         all log lines                events.out.*    the same for TensorBoard (event_file.h)
+//   status.json     where the run stands         checkpoints/    step-000000000100/, ...
+//   id              the run's name for itself, the same after each resume
+//   .lock           held by the process that trains
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "peerless/base/files.h"
 
 namespace peerless {
 
-// What `--resume` says.
-enum class ResumeMode {
-  automatic,  // go on from the newest good checkpoint of the run's folder; start anew when there is none
-  never,      // the folder must not hold a run
+// What may be there already.
+enum class RunMode {
+  begin_or_go_on,  // a run of ours, or nothing
+  begin,           // no run with checkpoints
+  go_on,           // a run of ours
 };
 
 class RunFolder {
  public:
-  // Makes the folder, or takes over one that a run of ours made. Error(output) when it holds something else, or a run
-  // although `mode` is never.
-  static RunFolder open(Files& files, const std::filesystem::path& folder, ResumeMode mode);
+  // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this lives.
+  // Error(output) when another process has it, when it holds something else, or not what `mode` says.
+  static RunFolder open(Files& files, const std::filesystem::path& folder, RunMode mode);
 
   const std::filesystem::path& path() const { return path_; }
   const std::string& id() const { return id_; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path status() const { return path_ / "status.json"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:
-  RunFolder(std::filesystem::path path, std::string id) : path_(std::move(path)), id_(std::move(id)) {}
+  RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<FileLock> lock)
+      : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)) {}
 
   std::filesystem::path path_;
   std::string id_;
+  std::unique_ptr<FileLock> lock_;
 };
 
 }  // namespace peerless

@@ -1,13 +1,18 @@
 // status.json: where a run stands, for programs that watch it. Replaced atomically.
 //
-//   {"state":"running","code":null,"step":100,"durable":100,"time":"2026-01-31T12:00:00Z"}
+//   {"state":"running","code":null,"step":100,"max_steps":200,"durable":100,"time":"2026-01-31T12:00:00Z"}
 //
-// state    running, done, stopped (asked to, exit 75) or failed;  code  the exit code once there is one
-// durable  step of the newest checkpoint that was reported durable; 0: none yet
+// state    running; done (max_steps reached); paused (stop_at reached); stopped (asked to, exit 75); failed
+// code     the exit code once there is one
+// step     steps done, as of the last log line;  durable  step of the newest checkpoint reported durable; 0: none yet
+//
+// That it cannot be written is only logged: it must neither end a run nor hide the failure that it tells of.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "peerless/base/error.h"
 #include "peerless/base/files.h"
@@ -16,18 +21,19 @@ namespace peerless {
 
 class Status {
  public:
-  Status(Files& files, std::filesystem::path file) : files_(files), file_(std::move(file)) {}
+  Status(Files& files, std::filesystem::path file, std::int64_t max_steps)
+      : files_(files), file_(std::move(file)), max_steps_(max_steps) {}
 
-  void running(std::int64_t step, std::int64_t durable);
-  // A failure to write it must not hide the failure that it tells of: it is only logged.
+  void running(std::int64_t step);
+  void durable(std::int64_t step);  // a checkpoint of that step is durable
   void ended(ExitCode code);
 
  private:
-  void write(const char* state, std::optional<ExitCode> code);
+  void write(const std::string& state, std::optional<ExitCode> code) const;
 
   Files& files_;
   std::filesystem::path file_;
-  std::int64_t step_ = 0, durable_ = 0;
+  std::int64_t max_steps_, step_ = 0, durable_ = 0;
 };
 
 }  // namespace peerless

@@ -1,10 +1,11 @@
-// SIGTERM, SIGUSR1 and SIGINT ask a run to stop: the current step is finished, a checkpoint saved, exit 75. A second
-// Ctrl-C ends the process at once, exit 130.
+// SIGTERM, SIGUSR1, SIGINT (Ctrl-C) and SIGHUP (a lost terminal) ask a run to stop: the current step is finished, a
+// checkpoint saved, exit 75. A second Ctrl-C ends the process at once, exit 130.
 #pragma once
 
 namespace peerless {
 
-// While one lives, those signals set a flag instead of ending the process. One at a time.
+// While one lives, those signals set a flag instead of ending the process (SIGHUP not under nohup), and writing to a pipe
+// that nobody reads is an error instead of a death. One at a time.
 class StopRequest {
  public:
   StopRequest();

@@ -4,8 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
@@ -18,6 +16,7 @@
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
 #include "peerless/train/status.h"
+#include "peerless/train/stop_request.h"
 #include "peerless/train/training_step.h"
 
 namespace peerless {
@@ -27,31 +26,32 @@ class Trainer {
   // Opens tokenizer and data, builds and initialises the model. What is passed by reference outlives the trainer.
   Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator, Files& files);
 
-  // What a checkpoint of this run holds: views to save, or to load into and then restore from.
-  State state();
-  void restore(const State& state);
-  // The weights and running statistics alone.
-  State model_state() const;
-  void restore_model(const State& state);
+  // Everything that the next step depends on, or of it the weights and running statistics alone.
+  enum class Part { all, model };
+  State state(Part part);                      // views, to save or to load into;
+  void restore(const State& state, Part part);  // after a load, brings to the device what lives there
   CheckpointInfo checkpoint_info() const;
 
   // Trains from where the counters stand to max_steps or stop_at (ok), or until asked to stop (preempted); either way a
   // checkpoint is durable at the end. Error(diverged) after too many skipped steps in a row.
-  ExitCode run();
-
-  const TrainingData& data() const { return data_; }
+  ExitCode run(const StopRequest& stop);
 
  private:
   void begin();
+  void end() const;
+  bool asked_to_stop(const StopRequest& stop) const;
   StepReport train_step();
   void give_up_if_diverged() const;
   void record(const StepReport& report);
   void validate();
   void save();
 
+  NamedTensors tensors_of(Part part) const;
   Json position() const;
   BatchShare share() const;
-  bool due(const Duration& every) const;
+  bool due(const Duration& every) const;  // at this step
+  bool evaluation_is_due() const;
+  bool finished() const { return counters_.step >= last_step(); }
   std::int64_t last_step() const;
 
   RunConfig config_;

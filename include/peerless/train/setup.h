@@ -1,0 +1,18 @@
+// What training, evaluation and generation set up alike, from a run's config.
+#pragma once
+
+#include <memory>
+
+#include "peerless/model/language_model.h"
+#include "peerless/train/run_config.h"
+
+namespace peerless {
+
+at::Device choose_device(Device device);  // Error(config) when a GPU is asked for and there is none
+at::ScalarType compute_dtype(Precision precision);
+void set_threads(std::int64_t threads);  // 0: all cores
+
+// Built on the device, its parameters not initialised.
+std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device);
+
+}  // namespace peerless

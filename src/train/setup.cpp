@@ -1,0 +1,28 @@
+#include "peerless/train/setup.h"
+
+#include <thread>
+
+namespace peerless {
+
+at::Device choose_device(Device device) {
+  const bool has_cuda = at::hasCUDA();
+  if (device == Device::cuda && !has_cuda)
+    throw Error(ExitCode::config,
+                "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
+  return device == Device::cpu || !has_cuda ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+}
+
+at::ScalarType compute_dtype(Precision precision) { return precision == Precision::bf16 ? at::kBFloat16 : at::kFloat; }
+
+// Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, when busy.
+void set_threads(std::int64_t threads) {
+  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device) {
+  return std::make_shared<LanguageModel>(config.model, vocab_size, config.data.seq_len,
+                                         at::TensorOptions(at::kFloat).device(device),
+                                         compute_dtype(config.train.precision));
+}
+
+}  // namespace peerless
