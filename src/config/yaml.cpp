@@ -12,7 +12,8 @@
 #include <utility>
 
 #include "peerless/base/error.h"
-#include "src/config/utf8.h"
+#include "peerless/base/utf8.h"
+#include "src/config/characters.h"
 
 namespace peerless::config {
 namespace {
@@ -205,9 +206,7 @@ std::string where(std::string_view source, Place place, std::string_view path) {
 std::string excerpt(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   if (text.size() <= kLongest) return printable(text);
-  std::size_t cut = kLongest;
-  while (cut > 0 && is_utf8_continuation(text[cut])) --cut;
-  return printable(text.substr(0, cut)) + "...";
+  return printable(utf8_prefix(text, kLongest)) + "...";
 }
 
 std::string child_path(std::string_view parent, std::string_view key) {

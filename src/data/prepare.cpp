@@ -10,8 +10,8 @@
 #include "peerless/base/error.h"
 #include "peerless/base/log.h"
 #include "peerless/base/random.h"
+#include "peerless/base/utf8.h"
 #include "peerless/data/token_shard.h"
-#include "peerless/text/utf8.h"
 #include "src/data/dataset_file.h"
 #include "src/data/ordered_work.h"
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "peerless/base/error.h"
-#include "peerless/text/utf8.h"
+#include "peerless/base/utf8.h"
 
 namespace peerless {
 namespace {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "peerless/base/files.h"
+#include "peerless/base/utf8.h"
 #include "peerless/text/sentencepiece.h"
-#include "peerless/text/utf8.h"
 #include "vocabulary.h"
 
 namespace peerless {

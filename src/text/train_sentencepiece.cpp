@@ -8,8 +8,8 @@
 #include "peerless/base/error.h"
 #include "peerless/base/log.h"
 #include "peerless/base/random.h"
+#include "peerless/base/utf8.h"
 #include "peerless/text/sentencepiece.h"
-#include "peerless/text/utf8.h"
 
 namespace peerless {
 namespace {
