@@ -7,7 +7,10 @@
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <utility>
 
+#include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -148,6 +151,64 @@ TEST_F(FilesTest, FoldersAreMadeWithTheirParents) {
   make_folders(files, folder / "a/b");
   EXPECT_EQ(files.info(folder / "a/b/c")->kind, FileInfo::Kind::folder);
   EXPECT_EQ(files.list(folder / "a/b"), std::vector<std::string>{"c"});
+}
+
+// Two processes that make the same folders: the other one was faster between the look and the making.
+class Raced : public MemoryFiles {
+ public:
+  std::function<void()> other;
+  void make_folder(const Path& made) override {
+    if (other) std::exchange(other, nullptr)();
+    MemoryFiles::make_folder(made);
+  }
+};
+
+TEST_F(FilesTest, AFolderThatSomebodyElseMakesMeanwhileIsFine) {
+  Raced raced;
+  raced.other = [&] { raced.MemoryFiles::make_folder("/a"); };
+  make_folders(raced, "/a/b");
+  EXPECT_EQ(raced.info("/a/b")->kind, FileInfo::Kind::folder);
+  raced.other = [&] { raced.create("/c"); };
+  EXPECT_EQ(failure([&] { make_folders(raced, "/c"); }), "OUTPUT /c: cannot make the folder: File exists");
+}
+
+TEST_F(FilesTest, AFolderIsOneWhereALinkLeads) {
+  write(folder / "a", "");
+  fs::create_directory_symlink(folder.path(), folder / "link");
+  fs::create_symlink("loop", folder / "loop");
+  EXPECT_TRUE(is_folder(folder.path()));
+  EXPECT_TRUE(is_folder(folder / "link"));
+  for (const char* name : {"a", "none", "a/below"}) EXPECT_FALSE(is_folder(folder / name)) << name;
+  EXPECT_EQ(failure([&] { is_folder(folder / "loop"); }),
+            "NOINPUT TMP/loop: cannot look up: Too many levels of symbolic links");
+}
+
+TEST_F(FilesTest, WhereNoFileCanBeMadeIsKnownBefore) {
+  expect_writable(files, folder / "a");
+  EXPECT_TRUE(files.list(folder.path()).empty());
+  EXPECT_EQ(failure([&] { expect_writable(files, folder / "no/a"); }),
+            "OUTPUT TMP/no/.a.tmp: cannot create: No such file or directory");
+}
+
+TEST_F(FilesTest, AFileSystemThatCannotSyncAFolderIsNamedAsTheCause) {
+  EXPECT_EQ(failure([&] { files.sync_folder("/proc"); }),
+            "IO /proc: cannot sync the folder (its file system cannot, so nothing there is durable; take another): "
+            "Invalid argument");
+}
+
+TEST_F(FilesTest, ALockNamesItsHolderUntilItEnds) {
+  auto lock = files.lock(folder / "lock", "the first");
+  EXPECT_EQ(failure([&] { files.lock(folder / "lock", "the second"); }), "OUTPUT TMP: in use by the first");
+  lock.reset();
+  lock = files.lock(folder / "lock", "the second");
+  EXPECT_EQ(read(folder / "lock"), "the second");
+}
+
+TEST_F(FilesTest, TheHolderOfALockMayRemoveItsFile) {
+  const auto old = files.lock(folder / "lock", "the first");
+  files.remove(folder / "lock");
+  const auto next = files.lock(folder / "lock", "the second");
+  EXPECT_EQ(failure([&] { files.lock(folder / "lock", "the third"); }), "OUTPUT TMP: in use by the second");
 }
 
 TEST_F(FilesTest, RemovingATreeDoesNotFollowLinks) {
