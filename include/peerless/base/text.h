@@ -27,7 +27,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 // the first of equals; "" when there are no candidates.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-// Control characters (a path or a config may hold any) as \xNN, so that one message stays one line.
+// Control characters and bytes that are not UTF-8 (a path or a config may hold any) as \xNN, so that one message stays
+// one line, and no terminal obeys it.
 std::string printable(std::string_view text);
 
 namespace detail {
