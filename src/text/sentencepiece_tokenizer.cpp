@@ -1,11 +1,11 @@
-#include "sentencepiece_tokenizer.h"
+#include "src/text/sentencepiece_tokenizer.h"
 
 #include <utility>
 
 #include "peerless/base/files.h"
 #include "peerless/base/utf8.h"
 #include "peerless/text/sentencepiece.h"
-#include "vocabulary.h"
+#include "src/text/vocabulary.h"
 
 namespace peerless {
 namespace {

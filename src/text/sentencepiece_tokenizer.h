@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "model_file.h"
+#include "src/text/model_file.h"
 #include "peerless/text/tokenizer.h"
 
 namespace peerless {

@@ -1,6 +1,6 @@
 #include "peerless/text/tokenizer.h"
 
-#include "byte_tokenizer.h"
+#include "src/text/byte_tokenizer.h"
 #include "peerless/text/sentencepiece.h"
 
 namespace peerless {
