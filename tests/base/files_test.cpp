@@ -10,6 +10,7 @@
 #include <functional>
 #include <utility>
 
+#include "tests/support/complaint.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -28,19 +29,14 @@ class FilesTest : public testing::Test {
 
   std::string read(const fs::path& file) { return read_text(files, file, 1 << 20); }
 
-  // The message of the Error that `action` throws, its code in front.
+  // The message of the Error that `action` throws, its code in front; the folder's name is TMP.
   template <class Action>
   std::string failure(const Action& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      std::string what = error.what();
-      for (std::size_t at; (at = what.find(folder.path().string())) != std::string::npos;) {
-        what.replace(at, folder.path().string().size(), "TMP");
-      }
-      return concat(name(error.code()), " ", what);
+    auto [code, what] = test::complaint(action);
+    for (std::size_t at; (at = what.find(folder.path().string())) != std::string::npos;) {
+      what.replace(at, folder.path().string().size(), "TMP");
     }
-    return "no error";
+    return concat(name(code), " ", what);
   }
 
   static mode_t mode(const fs::path& entry) {

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
@@ -12,6 +12,7 @@ namespace {
 using example::DenseConfig;
 using example::PeerConfig;
 using example::RunConfig;
+using test::complaint;
 
 constexpr std::string_view kFile = R"(seed: 1
 model:
@@ -27,7 +28,7 @@ RunConfig with(const std::vector<std::string>& overrides, std::string_view file 
   return read<RunConfig>(tree);
 }
 std::string refusal(const std::vector<std::string>& overrides) {
-  return complaint([&] { with(overrides); });
+  return complaint(ExitCode::config, [&] { with(overrides); });
 }
 
 TEST(Overrides, SetAKeyOfTheFileOrANewOne) {
@@ -76,7 +77,7 @@ TEST(Overrides, FailWithTheCommandLineAsTheirPlace) {
 }
 
 TEST(Overrides, AreToldAfterTheProblemsOfTheFile) {
-  EXPECT_EQ(complaint([] { with({"seed=-1"}, "seed: 1\nname: ''"); }),
+  EXPECT_EQ(complaint(ExitCode::config, [] { with({"seed=-1"}, "seed: 1\nname: ''"); }),
             "run.yaml:2:7: name: must be non-empty, got \"\"\n"
             "command line: seed: must be >= 0, got -1");
 }

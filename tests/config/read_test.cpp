@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
@@ -12,10 +12,11 @@ namespace {
 using example::DenseConfig;
 using example::PeerConfig;
 using example::RunConfig;
+using test::complaint;
 
 RunConfig parsed(std::string_view yaml) { return parse<RunConfig>(yaml, "run.yaml"); }
 std::string refusal(std::string_view yaml) {
-  return complaint([&] { parsed(yaml); });
+  return complaint(ExitCode::config, [&] { parsed(yaml); });
 }
 
 TEST(ReadConfig, AnAbsentKeyKeepsTheDefaultOfTheStruct) { EXPECT_EQ(parsed(""), RunConfig()); }
@@ -196,7 +197,7 @@ struct Required {
 };
 
 TEST(ReadConfig, ADefaultThatBreaksItsRuleMakesTheKeyRequired) {
-  EXPECT_EQ(complaint([] { parse<Required>("", "run.yaml"); }),
+  EXPECT_EQ(complaint(ExitCode::config, [] { parse<Required>("", "run.yaml"); }),
             "run.yaml:1:1: tokenizer.model: is required, and must be non-empty");
   EXPECT_EQ(parse<Required>("tokenizer: {model: a.model}", "run.yaml").tokenizer.model, "a.model");
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 
 namespace peerless {
 namespace {

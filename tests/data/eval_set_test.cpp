@@ -6,7 +6,7 @@
 #include <set>
 
 #include "peerless/data/scoring_windows.h"
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 
 namespace peerless {
 namespace {

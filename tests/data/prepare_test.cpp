@@ -6,7 +6,7 @@
 #include <set>
 
 #include "peerless/data/token_source.h"
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 

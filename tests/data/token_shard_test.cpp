@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {

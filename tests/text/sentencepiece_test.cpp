@@ -9,11 +9,13 @@
 #include <thread>
 
 #include "peerless/base/error.h"
-#include "texts.h"
+#include "tests/support/complaint.h"
+#include "tests/text/texts.h"
 
 namespace peerless {
 namespace {
 
+using test::complaint;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -49,17 +51,6 @@ std::string foreign_model(std::unordered_map<std::string, std::string> changes) 
   const auto status = sentencepiece::SentencePieceTrainer::Train(changes, lines, &bytes);
   EXPECT_TRUE(status.ok()) << status.ToString();
   return bytes;
-}
-
-template <class Action>
-std::string complaint(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "";
 }
 
 class Lossless : public testing::TestWithParam<Algorithm> {
@@ -146,7 +137,7 @@ TEST_P(Lossless, ManyThreadsMayEncodeAtOnce) {
 TEST_P(Lossless, ATruncatedModelIsRefusedWhereverItEnds) {
   const auto& whole = model(GetParam());
   for (std::size_t length = 0; length < whole.size(); length += 1 + length / 50) {
-    EXPECT_THAT(complaint([&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }),
+    EXPECT_THAT(complaint(ExitCode::data, [&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }),
                 StartsWith("cut.model: not a usable SentencePiece model: "))
         << length;
   }
@@ -208,23 +199,25 @@ TEST(TrainSentencePiece, CountsWhatItDoesNotSee) {
 }
 
 TEST(TrainSentencePiece, NoTextIsAnError) {
-  EXPECT_EQ(complaint([] { train({}, {}); }), "no text to train a tokenizer on: 0 documents, 0 of them not UTF-8");
-  EXPECT_EQ(complaint([] {
-              train({}, {"\xff", "\n"});
-            }),
+  EXPECT_EQ(complaint(ExitCode::data, [] { train({}, {}); }),
+            "no text to train a tokenizer on: 0 documents, 0 of them not UTF-8");
+  EXPECT_EQ(complaint(ExitCode::data,
+                      [] {
+                        train({}, {"\xff", "\n"});
+                      }),
             "no text to train a tokenizer on: 2 documents, 1 of them not UTF-8");
 }
 
 TEST(TrainSentencePiece, TooLittleTextForTheVocabularyIsAnError) {
   EXPECT_THAT(
-      complaint([] { train({.vocab_size = 5000}, {"a few words only"}); }),
+      complaint(ExitCode::data, [] { train({.vocab_size = 5000}, {"a few words only"}); }),
       StartsWith("training the tokenizer failed: Vocabulary size too high (5000). Please set it to a value <= "));
 }
 
 TEST(TrainSentencePiece, AVocabularyTooSmallForTheCharactersIsAnError) {
-  EXPECT_THAT(complaint([] { train({.vocab_size = 270}); }),
+  EXPECT_THAT(complaint(ExitCode::data, [] { train({.vocab_size = 270}); }),
               StartsWith("training the tokenizer failed: Vocabulary size is smaller than required_chars. 270 vs "));
-  EXPECT_NE(complaint([] { train({.vocab_size = 100}); }), "");
+  EXPECT_NE(complaint(ExitCode::data, [] { train({.vocab_size = 100}); }), "");
 }
 
 // ---- models of others ----------------------------------------------------------------------------------------------
@@ -258,7 +251,8 @@ TEST(ForeignModel, GivesTheIdsAndTextsOfSentencePiece) {
 TEST(ForeignModel, TruncatedBetweenTwoFieldsIsRefusedToo) {
   const auto whole = foreign_model({{"normalization_rule_name", "identity"}});
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    EXPECT_NE(complaint([&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }), "") << length;
+    EXPECT_NE(complaint(ExitCode::data, [&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }), "")
+        << length;
   }
 }
 
