@@ -84,9 +84,13 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  const auto best = std::min_element(candidates.begin(), candidates.end(),
-                                     [&](const auto& a, const auto& b) { return edits(word, a) < edits(word, b); });
-  return best == candidates.end() ? "" : *best;
+  std::string best;
+  std::size_t fewest = std::min(word.size(), std::max<std::size_t>(2, word.size() / 3) + 1);
+  for (const auto& candidate : candidates) {
+    const auto needed = edits(word, candidate);
+    if (needed < fewest) best = candidate, fewest = needed;
+  }
+  return best;
 }
 
 std::string printable(std::string_view text) {

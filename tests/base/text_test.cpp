@@ -65,6 +65,15 @@ TEST(Nearest, CountsLettersAddedDroppedChangedAndSwapped) {
   EXPECT_EQ(nearest("top_k", {}), "");
 }
 
+TEST(Nearest, IsNothingWhereItWouldBeAGuess) {
+  EXPECT_EQ(nearest("abcdef", {"abcdxyz"}), "");
+  EXPECT_EQ(nearest("abcdef", {"abcdxy"}), "abcdxy") << "2 edits";
+  EXPECT_EQ(nearest("abcdefghi", {"abcdefxyz"}), "abcdefxyz") << "3 edits of 9 letters";
+  EXPECT_EQ(nearest("abcdefghi", {"abcdexxyz"}), "");
+  EXPECT_EQ(nearest("lr", {"at", "x"}), "");
+  EXPECT_EQ(nearest("", {"at", ""}), "");
+}
+
 TEST(Printable, KeepsOneMessageOnOneLine) {
   EXPECT_EQ(printable("a\nb\t\x7f\x1b[0m"), "a\\x0ab\\x09\\x7f\\x1b[0m");
   EXPECT_EQ(printable("größe"), "größe");

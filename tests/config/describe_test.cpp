@@ -73,7 +73,10 @@ TEST(ExplainKey, FindsKeysOfKindsAndElements) {
 TEST(ExplainKey, OffersTheNearestOfAnUnknownOne) {
   EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>("model.ffw.top_l"); }),
             "there is no key 'model.ffw.top_l'; did you mean 'model.ffw.top_k'?");
-  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>(""); }), "there is no key ''; did you mean 'log'?");
+  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>("top_kk"); }),
+            "there is no key 'top_kk'; did you mean 'model.ffw.top_k' or 'model.layers.*.ffw.top_k'?");
+  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>(""); }),
+            "there is no key ''; here are seed, name, model, optim and log");
 }
 
 TEST(ConfigMarkdown, HasATablePerSection) {
