@@ -41,7 +41,7 @@ void print_report(const Options& options, const Tokenizer& tokenizer, const Trai
                       {"bytes", report.bytes},
                       {"sampled_bytes", report.sampled_bytes},
                       {"invalid_documents", report.invalid_documents},
-                      {"cut_lines", report.cut_lines},
+                      {"cuts", report.cuts},
                       {"reserved_characters", report.reserved}}
               << "\n";
     return;
@@ -52,7 +52,7 @@ void print_report(const Options& options, const Tokenizer& tokenizer, const Trai
   if (report.invalid_documents > 0) {
     std::cout << "left out: " << report.invalid_documents << " documents that are not UTF-8\n";
   }
-  if (report.cut_lines > 0) std::cout << "cut: " << report.cut_lines << " places in lines longer than 4 KiB\n";
+  if (report.cuts > 0) std::cout << "cut: " << report.cuts << " places of these, in lines longer than 4 KiB\n";
   if (report.reserved > 0) {
     std::cout << "left out: " << report.reserved << " characters that training cannot see (U+2581, U+2585, NUL); the "
               << "tokenizer keeps them, in bytes\n";
