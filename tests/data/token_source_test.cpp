@@ -96,10 +96,10 @@ TEST_F(Source, EveryBadShardIsFound) {
   std::filesystem::remove(folder / "d.tok");
   write_shard(folder / "d.tok", {{1, 7, 2}, {1, 7}});
   for (const std::int64_t threads : {1, 3}) {
-    EXPECT_EQ(faults(folder.path(), threads),
-              (std::vector<std::string>{
-                  (folder / "b.tok").string() + ": truncated: 5 bytes, a token shard has at least 128",
-                  (folder / "d.tok").string() + ": document 1 ends with the token 7, expected eos 2"}));
+    EXPECT_EQ(
+        faults(folder.path(), threads),
+        (std::vector<std::string>{(folder / "b.tok").string() + ": truncated: 5 bytes, a token shard has at least 128",
+                                  (folder / "d.tok").string() + ": document 1 ends with the token 7, expected eos 2"}));
   }
   EXPECT_EQ(complaint(ExitCode::no_input, [&] { faults(folder / "none", 1); }),
             (folder / "none").string() + ": cannot open: No such file or directory");
