@@ -4,10 +4,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "tests/support/complaint.h"
@@ -200,11 +202,25 @@ TEST_F(FilesTest, ALockNamesItsHolderUntilItEnds) {
   EXPECT_EQ(read(folder / "lock"), "the second");
 }
 
-TEST_F(FilesTest, TheHolderOfALockMayRemoveItsFile) {
-  const auto old = files.lock(folder / "lock", "the first");
-  files.remove(folder / "lock");
-  const auto next = files.lock(folder / "lock", "the second");
-  EXPECT_EQ(failure([&] { files.lock(folder / "lock", "the third"); }), "OUTPUT TMP: in use by the second");
+TEST_F(FilesTest, ALockStaysExclusiveWhereItsHoldersRemoveItsFile) {
+  std::atomic<int> inside = 0, overlaps = 0;
+  const auto work = [&] {
+    for (int i = 0; i < 3000; ++i) {
+      try {
+        const auto lock = files.lock(folder / "lock", "a thread");
+        overlaps += ++inside != 1;
+        --inside;
+        files.remove(folder / "lock");
+      } catch (const IoError&) {
+        ++overlaps;             // somebody else removed the file of a lock that is held
+      } catch (const Error&) {  // in use
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(overlaps, 0);
 }
 
 TEST_F(FilesTest, RemovingATreeDoesNotFollowLinks) {
