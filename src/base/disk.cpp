@@ -20,6 +20,8 @@ using Path = Files::Path;
 
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kFolderMode = 0750;
+constexpr std::string_view kCannotSync =
+    "sync the folder (its file system cannot, so nothing there is durable; take another)";
 
 // The code of a failure to make a file or folder: what the user can mend by naming another place, or by rights.
 ExitCode code_of_making(int error) {
@@ -109,13 +111,7 @@ class DiskInput : public InputFile {
 
 class DiskLock : public FileLock {
  public:
-  DiskLock(const Path& path, std::string_view holder)
-      : descriptor_(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); })) {
-    if (descriptor_.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
-    if (retry_interrupted([&] { return ::flock(descriptor_.get(), LOCK_EX | LOCK_NB); }) != 0) {
-      if (errno != EWOULDBLOCK) throw IoError(ExitCode::io, "lock", path, errno);
-      throw Error(ExitCode::output, printable(path.parent_path().string()), ": in use by ", printable(content()));
-    }
+  DiskLock(const Path& path, std::string_view holder) : descriptor_(open_and_lock(path)) {
     // Whose it is serves messages alone: a full disk must not keep a run from starting.
     if (::ftruncate(descriptor_.get(), 0) == 0) {
       [[maybe_unused]] const auto written = ::pwrite(descriptor_.get(), holder.data(), holder.size(), 0);
@@ -125,9 +121,29 @@ class DiskLock : public FileLock {
  private:
   static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
 
-  std::string content() const {
+  // Again where the holder before removed the file meanwhile: who comes next would make and lock another one.
+  static Descriptor open_and_lock(const Path& path) {
+    for (;;) {
+      Descriptor descriptor(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); }));
+      if (descriptor.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
+      if (retry_interrupted([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) != 0) {
+        if (errno != EWOULDBLOCK) throw IoError(ExitCode::io, "lock", path, errno);
+        throw Error(ExitCode::output, printable(path.parent_path().string()), ": in use by ",
+                    printable(content(descriptor)));
+      }
+      if (is_still_at(path, descriptor)) return descriptor;
+    }
+  }
+
+  static bool is_still_at(const Path& path, const Descriptor& descriptor) {
+    struct stat locked, named;
+    return ::fstat(descriptor.get(), &locked) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+           locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+  }
+
+  static std::string content(const Descriptor& descriptor) {
     std::array<char, 256> text;
-    const auto size = ::pread(descriptor_.get(), text.data(), text.size(), 0);
+    const auto size = ::pread(descriptor.get(), text.data(), text.size(), 0);
     return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "another process";
   }
 
@@ -163,7 +179,9 @@ class Disk : public Files {
 
   void sync_folder(const Path& folder) override {
     const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) throw IoError(ExitCode::io, "sync", folder, errno);
+    if (descriptor.get() >= 0 && ::fsync(descriptor.get()) == 0) return;
+    const bool impossible = descriptor.get() >= 0 && errno == EINVAL;
+    throw IoError(ExitCode::io, impossible ? kCannotSync : "sync", folder, errno);
   }
 
   std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) override {
@@ -220,6 +238,13 @@ class Disk : public Files {
 };
 
 }  // namespace
+
+bool is_folder(const Path& entry) {
+  struct stat status;
+  if (::stat(entry.c_str(), &status) == 0) return S_ISDIR(status.st_mode);
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw IoError(code_of_reading(errno), "look up", entry, errno);
+}
 
 Files& disk() {
   static Disk instance;

@@ -1,5 +1,6 @@
 #include "peerless/base/files.h"
 
+#include <cerrno>
 #include <system_error>
 
 namespace peerless {
@@ -14,6 +15,15 @@ std::filesystem::path folder_of(const std::filesystem::path& entry) {
   return parent.empty() ? "." : parent;
 }
 
+std::filesystem::path temporary_of(const std::filesystem::path& file) {
+  return folder_of(file) / concat(".", file.filename(), ".tmp");
+}
+
+std::unique_ptr<OutputFile> create_again(Files& files, const std::filesystem::path& file) {
+  if (exists(files, file)) files.remove(file);  // left by a writer that died
+  return files.create(file);
+}
+
 }  // namespace
 
 IoError::IoError(ExitCode code, std::string_view operation, const std::filesystem::path& path, int system_error)
@@ -26,7 +36,12 @@ void make_folders(Files& files, const std::filesystem::path& folder) {
   if (folder.empty() || exists(files, folder)) return;
   if (folder.filename().empty()) return make_folders(files, folder.parent_path());  // "a/b/" means "a/b"
   make_folders(files, folder.parent_path());
-  files.make_folder(folder);
+  try {
+    files.make_folder(folder);
+  } catch (const IoError& error) {
+    const auto now = files.info(folder);  // somebody else may have made it since
+    if (error.system_error() != EEXIST || !now || now->kind != FileInfo::Kind::folder) throw;
+  }
   files.sync_folder(folder_of(folder));
 }
 
@@ -50,14 +65,18 @@ std::string read_text(const Files& files, const std::filesystem::path& file, std
 }
 
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content) {
-  const auto temporary = folder_of(file) / concat(".", file.filename(), ".tmp");
-  if (exists(files, temporary)) files.remove(temporary);  // left by a writer that died
-  const auto output = files.create(temporary);
+  const auto temporary = temporary_of(file);
+  const auto output = create_again(files, temporary);
   output->write(content);
   output->sync();
   output->close();
   files.rename(temporary, file);
   files.sync_folder(folder_of(file));
+}
+
+void expect_writable(Files& files, const std::filesystem::path& file) {
+  create_again(files, temporary_of(file))->close();
+  files.remove(temporary_of(file));
 }
 
 }  // namespace peerless

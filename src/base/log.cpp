@@ -24,7 +24,6 @@ struct Log {
     auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     screen->set_pattern("%H:%M:%S %v");
     sinks->add_sink(std::move(screen));
-    logger.set_level(spdlog::level::info);
     logger.flush_on(spdlog::level::trace);
     logger.set_error_handler([](const std::string&) {});
   }
@@ -38,8 +37,6 @@ Log& instance() {
 
 spdlog::level::level_enum spdlog_level(Level level) {
   switch (level) {
-    case Level::debug:
-      return spdlog::level::debug;
     case Level::info:
       return spdlog::level::info;
     case Level::warning:
@@ -52,8 +49,6 @@ spdlog::level::level_enum spdlog_level(Level level) {
 
 const char* prefix(Level level) {
   switch (level) {
-    case Level::debug:
-      return "debug: ";
     case Level::info:
       return "";
     case Level::warning:
@@ -65,8 +60,6 @@ const char* prefix(Level level) {
 }
 
 }  // namespace
-
-void set_level(Level level) { instance().logger.set_level(spdlog_level(level)); }
 
 void open_file(const std::filesystem::path& path) {
   close_file();

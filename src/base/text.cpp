@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <numeric>
 
+#include "peerless/base/utf8.h"
+
 namespace peerless {
 namespace {
 
@@ -14,6 +16,13 @@ template <class Float>
 std::string shortest_text(Float value) {
   std::array<char, 32> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  return {buffer.data(), end};
+}
+
+std::string fixed(double value, int digits) {
+  std::array<char, 32> buffer;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, digits).ptr;
   return {buffer.data(), end};
 }
 
@@ -34,6 +43,12 @@ std::size_t edits(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// C0, DEL and C1: to a terminal, U+009B is as good as an escape.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  return first < 0x20 || first == 0x7F || (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+}
+
 }  // namespace
 
 std::string shortest(double value) { return shortest_text(value); }
@@ -44,12 +59,7 @@ std::string human(double value, std::string_view unit_name) {
   std::size_t unit = 0;
   // 999.95 would be printed as "1000.0": it belongs to the next unit.
   for (; value >= (unit == 0 ? 1000 : 999.95) && unit + 1 < kPrefixes.size(); ++unit) value /= 1000;
-  std::array<char, 32> buffer;
-  const auto end =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, unit == 0 ? 0 : 1)
-          .ptr;
-  return concat(std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data())), " ", kPrefixes[unit],
-                unit_name);
+  return concat(value < 1e6 ? fixed(value, unit == 0 ? 0 : 1) : shortest(value), " ", kPrefixes[unit], unit_name);
 }
 
 std::string human_bytes(double bytes) { return human(bytes, "B"); }
@@ -74,19 +84,28 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  const auto best = std::min_element(candidates.begin(), candidates.end(),
-                                     [&](const auto& a, const auto& b) { return edits(word, a) < edits(word, b); });
-  return best == candidates.end() ? "" : *best;
+  std::string best;
+  std::size_t fewest = std::min(word.size(), std::max<std::size_t>(2, word.size() / 3) + 1);
+  for (const auto& candidate : candidates) {
+    const auto needed = edits(word, candidate);
+    if (needed < fewest) best = candidate, fewest = needed;
+  }
+  return best;
 }
 
 std::string printable(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-    } else {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const auto character = text.substr(0, std::max<std::size_t>(length, 1));
+    text.remove_prefix(character.size());
+    if (length > 0 && !is_control(character)) {
+      out += character;
+      continue;
+    }
+    for (const char c : character) {
+      const auto byte = static_cast<unsigned char>(c);
       out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
     }
   }

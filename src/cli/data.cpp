@@ -1,25 +1,22 @@
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "peerless/cli/verbs.h"
 #include "peerless/data/prepare.h"
 #include "peerless/data/token_source.h"
+#include "src/cli/json.h"
 #include "src/cli/text_options.h"
 
 namespace peerless::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Options {
   PrepareOptions prepare;
   std::string tokenizer;
   std::string path;
   std::int64_t tokens = 32;
+  std::int64_t threads = 1;
   bool json = false;
 };
-
-std::string megabytes(std::uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
 
 // ---- prepare -------------------------------------------------------------------------------------------------------
 
@@ -31,10 +28,9 @@ Json json_of(const std::filesystem::path& path, const PreparedSet& set) {
           {"shards", set.shards}};
 }
 
-void print(const std::filesystem::path& path, const PreparedSet& set) {
+void show(const std::filesystem::path& path, const PreparedSet& set) {
   std::cout << path.string() << ": " << set.documents << " documents, " << set.tokens << " tokens, "
-            << megabytes(static_cast<std::uint64_t>(set.raw_bytes)) << " of text, " << set.shards
-            << (set.shards == 1 ? " shard\n" : " shards\n");
+            << human_bytes(static_cast<double>(set.raw_bytes)) << " of text, " << count_of(set.shards, "shard") << "\n";
 }
 
 void run_prepare(const Options& options) {
@@ -45,14 +41,15 @@ void run_prepare(const Options& options) {
   if (options.json) {
     Json all{{"train", json_of(prepare_options.train, report.train)}};
     if (split) all["val"] = json_of(prepare_options.val, report.val);
+    all["passed_over_files"] = report.passed_over;
     all["empty_documents"] = report.empty;
     all["invalid_documents"] = report.invalid;
     all["first_invalid"] = report.first_invalid;
-    std::cout << all << "\n";
-    return;
+    return print(all);
   }
-  print(prepare_options.train, report.train);
-  if (split) print(prepare_options.val, report.val);
+  show(prepare_options.train, report.train);
+  if (split) show(prepare_options.val, report.val);
+  print_passed_over(report.passed_over);
   if (report.empty > 0) std::cout << "left out: " << report.empty << " empty documents\n";
   if (report.invalid > 0) std::cout << "left out: " << report.invalid << " documents that are not UTF-8:\n";
   for (const auto& where : report.first_invalid) std::cout << "  " << printable(where) << "\n";
@@ -67,63 +64,70 @@ std::vector<TokenId> first_tokens(const TokenSource& source, std::int64_t count)
   return {tokens.begin(), tokens.end()};
 }
 
-void inspect(const Options& options) {
-  const TokenSource source(options.path);
+void print_as_json(const TokenSource& source, const std::vector<TokenId>& tokens,
+                   const std::optional<std::string>& text) {
   const auto& made_with = source.tokenizer();
-  const auto tokens = first_tokens(source, options.tokens);
-  std::string text;
-  if (!options.tokenizer.empty()) {
-    const auto tokenizer = open_tokenizer(options.tokenizer);
-    source.expect(info_of(*tokenizer));
-    text = tokenizer->decode(tokens);
+  Json all{{"path", source.path().string()},
+           {"documents", source.documents()},
+           {"tokens", source.tokens()},
+           {"raw_bytes", source.raw_bytes()},
+           {"digest", source.digest().hex()},
+           {"tokenizer", made_with.digest.hex()},
+           {"vocab_size", made_with.vocab_size},
+           {"bos", or_null(made_with.bos)},
+           {"eos", or_null(made_with.eos)},
+           {"shards", Json::array()},
+           {"first_tokens", tokens}};
+  for (const auto& shard : source.shards()) {
+    all["shards"].push_back({{"path", shard->path().string()},
+                             {"tokens", shard->tokens()},
+                             {"documents", shard->documents()},
+                             {"token_width", shard->token_width()},
+                             {"digest", shard->digest().hex()}});
   }
-  if (options.json) {
-    const auto or_null = [](std::optional<TokenId> id) { return id ? Json(*id) : Json(nullptr); };
-    Json all{{"path", options.path},
-             {"documents", source.documents()},
-             {"tokens", source.tokens()},
-             {"raw_bytes", source.raw_bytes()},
-             {"digest", source.digest().hex()},
-             {"tokenizer", made_with.digest.hex()},
-             {"vocab_size", made_with.vocab_size},
-             {"bos", or_null(made_with.bos)},
-             {"eos", or_null(made_with.eos)},
-             {"shards", Json::array()},
-             {"first_tokens", tokens}};
-    for (const auto& shard : source.shards()) {
-      all["shards"].push_back({{"path", shard->path().string()},
-                               {"tokens", shard->tokens()},
-                               {"documents", shard->documents()},
-                               {"token_width", shard->token_width()},
-                               {"digest", shard->digest().hex()}});
-    }
-    if (!options.tokenizer.empty()) all["text"] = text;
-    std::cout << all.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
-    return;
-  }
-  const auto id_or_none = [](std::optional<TokenId> id) { return id ? std::to_string(*id) : "none"; };
+  if (text) all["text"] = *text;
+  print(all);
+}
+
+void show(const TokenSource& source) {
+  const auto& made_with = source.tokenizer();
   std::cout << "tokens      " << source.tokens() << "\ndocuments   " << source.documents() << "\ntext        "
-            << megabytes(source.raw_bytes()) << "\ntokenizer   " << made_with.digest.hex() << ", "
-            << made_with.vocab_size << " tokens, bos " << id_or_none(made_with.bos) << ", eos "
+            << human_bytes(static_cast<double>(source.raw_bytes())) << "\ntokenizer   " << made_with.digest.hex()
+            << ", " << made_with.vocab_size << " tokens, bos " << id_or_none(made_with.bos) << ", eos "
             << id_or_none(made_with.eos) << "\ndigest      " << source.digest().hex() << "\n";
   for (const auto& shard : source.shards()) {
     std::cout << "shard       " << shard->path().string() << ": " << shard->tokens() << " tokens of "
               << shard->token_width() << " bytes, " << shard->documents() << " documents\n";
   }
+}
+
+void inspect(const Options& options) {
+  const TokenSource source(options.path);
+  const auto tokens = first_tokens(source, options.tokens);
+  std::optional<std::string> text;
+  if (!options.tokenizer.empty()) {
+    const auto tokenizer = open_tokenizer(options.tokenizer);
+    source.expect(info_of(*tokenizer));
+    text = tokenizer->decode(tokens);
+  }
+  if (options.json) return print_as_json(source, tokens, text);
+  show(source);
   std::cout << "begins      ";
   for (const auto id : tokens) std::cout << id << " ";
-  std::cout << "\n" << text << (text.empty() || text.back() == '\n' ? "" : "\n");
+  std::cout << "\n" << text.value_or("") << (!text || text->empty() || text->back() == '\n' ? "" : "\n");
 }
 
 void verify(const Options& options) {
-  const TokenSource source(options.path);
-  for (const auto& shard : source.shards()) shard->verify();
-  if (options.json) {
-    std::cout << Json{{"path", options.path}, {"good", true}, {"tokens", source.tokens()}} << "\n";
-    return;
+  const auto bad = faults(options.path, options.threads);
+  if (!bad.empty()) {
+    if (options.json) print({{"path", options.path}, {"good", false}, {"faults", bad}});
+    throw Error(ExitCode::data, join(bad, "\n"));
   }
-  std::cout << options.path << ": good: " << source.tokens() << " tokens in " << source.shards().size()
-            << (source.shards().size() == 1 ? " shard" : " shards") << ", all checksums and ids are right\n";
+  const TokenSource source(options.path);
+  if (options.json) return print({{"path", options.path}, {"good", true}, {"tokens", source.tokens()}});
+  std::cout << options.path << ": good: " << source.tokens() << " tokens in "
+            << count_of(std::ssize(source.shards()), "shard")
+            << ", all checksums, ids and document borders are right\n";
 }
 
 void add_prepare_verb(CLI::App& group, const std::shared_ptr<Options>& options) {
@@ -165,8 +169,11 @@ void add_data(CLI::App& app) {
   looking->callback([options] { inspect(*options); });
 
   auto* checking =
-      group->add_subcommand("verify", "read every byte: all checksums, all token ids; exit 65 when one is wrong");
+      group->add_subcommand("verify",
+                            "read every byte: all checksums, token ids, document borders; exit 65 and a line per "
+                            "bad shard when one is wrong");
   checking->add_option("path", options->path, "a folder of shards, or one *.tok file")->required();
+  add_threads(*checking, options->threads);
   checking->add_flag("--json", options->json, "one JSON object on one line");
   checking->callback([options] { verify(*options); });
 }

@@ -10,8 +10,17 @@ namespace peerless::cli {
 namespace {
 
 int report(ExitCode code, const std::string& what) {
-  std::cerr << "peerless: " << name(code) << ": " << what << std::endl;
+  auto lines = split(what, '\n');
+  for (auto& line : lines) line = printable(line);
+  std::cerr << "peerless: " << name(code) << ": " << join(lines, "\n") << std::endl;
   return static_cast<int>(code);
+}
+
+// An answer that did not arrive is no success.
+int delivered(int code) {
+  std::cout.flush();
+  if (std::cout || code != 0) return code;
+  return report(ExitCode::io, "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
 }
 
 int run(int argc, char** argv) {
@@ -44,8 +53,7 @@ int run(int argc, char** argv) {
 }  // namespace peerless::cli
 
 int main(int argc, char** argv) {
-  const int code = peerless::cli::run(argc, argv);
-  std::cout.flush();
+  const int code = peerless::cli::delivered(peerless::cli::run(argc, argv));
   std::fflush(nullptr);
   _exit(code);  // what libraries would tear down now takes a tenth of a second and can only fail
 }

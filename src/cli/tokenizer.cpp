@@ -1,17 +1,17 @@
 #include <charconv>
 #include <iostream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "peerless/base/utf8.h"
 #include "peerless/cli/verbs.h"
 #include "peerless/text/sentencepiece.h"
+#include "src/cli/json.h"
 #include "src/cli/text_options.h"
 
 namespace peerless::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Algorithm = SentencePieceTraining::Algorithm;
 
 struct Options {
@@ -27,32 +27,35 @@ struct Options {
 
 std::string standard_input() { return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()}; }
 
-std::string megabytes(std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
-
 // ---- train ---------------------------------------------------------------------------------------------------------
 
-void print_report(const Options& options, const Tokenizer& tokenizer, const TrainingReport& report) {
+void print_report(const Options& options, const Tokenizer& tokenizer, const TrainingReport& report,
+                  std::int64_t passed_over) {
+  const auto& training = options.training;
   if (options.json) {
-    std::cout << Json{{"model", options.out},
-                      {"kind", tokenizer.kind()},
-                      {"vocab_size", tokenizer.vocab_size()},
-                      {"digest", tokenizer.digest().hex()},
-                      {"documents", report.documents},
-                      {"bytes", report.bytes},
-                      {"sampled_bytes", report.sampled_bytes},
-                      {"invalid_documents", report.invalid_documents},
-                      {"cut_lines", report.cut_lines},
-                      {"reserved_characters", report.reserved}}
-              << "\n";
-    return;
+    return print({{"model", options.out},
+                  {"kind", tokenizer.kind()},
+                  {"vocab_size", tokenizer.vocab_size()},
+                  {"digest", tokenizer.digest().hex()},
+                  {"threads", training.threads},
+                  {"seed", training.seed},
+                  {"documents", report.documents},
+                  {"bytes", report.bytes},
+                  {"sampled_bytes", report.sampled_bytes},
+                  {"passed_over_files", passed_over},
+                  {"invalid_documents", report.invalid_documents},
+                  {"cuts", report.cuts},
+                  {"reserved_characters", report.reserved}});
   }
   std::cout << options.out << ": " << tokenizer.kind() << ", " << tokenizer.vocab_size() << " tokens, trained on "
-            << megabytes(report.sampled_bytes) << " of " << megabytes(report.bytes) << " in " << report.documents
-            << " documents\n";
+            << human_bytes(static_cast<double>(report.sampled_bytes)) << " of "
+            << human_bytes(static_cast<double>(report.bytes)) << " in " << count_of(report.documents, "document")
+            << ", seed " << training.seed << ", " << count_of(training.threads, "thread") << "\n";
+  print_passed_over(passed_over);
   if (report.invalid_documents > 0) {
     std::cout << "left out: " << report.invalid_documents << " documents that are not UTF-8\n";
   }
-  if (report.cut_lines > 0) std::cout << "cut: " << report.cut_lines << " places in lines longer than 4 KiB\n";
+  if (report.cuts > 0) std::cout << "cut: " << report.cuts << " places of these, in lines longer than 4 KiB\n";
   if (report.reserved > 0) {
     std::cout << "left out: " << report.reserved << " characters that training cannot see (U+2581, U+2585, NUL); the "
               << "tokenizer keeps them, in bytes\n";
@@ -64,16 +67,18 @@ void train(const Options& options) {
     throw Error(ExitCode::output, options.out, ": already there; remove it, or name another file");
   }
   DocumentReader reader(options.sources);
+  const auto folder = std::filesystem::path(options.out).parent_path();
+  if (!folder.empty()) make_folders(disk(), folder);
+  expect_writable(disk(), options.out);
   const auto trained = train_sentencepiece(options.training, [&]() -> std::optional<std::string> {
     auto document = reader.next();
     if (!document) return std::nullopt;
-    return text_of(std::move(*document), options.sources.field);
+    const bool is_text = find_invalid_utf8(document->bytes) == std::string_view::npos;
+    return is_text ? text_of(std::move(*document), options.sources.field) : std::move(document->bytes);
   });
   const auto tokenizer = parse_sentencepiece(trained.bytes, options.out);
-  const auto folder = std::filesystem::path(options.out).parent_path();
-  if (!folder.empty()) make_folders(disk(), folder);
   write_atomically(disk(), options.out, trained.bytes);
-  print_report(options, *tokenizer, trained.report);
+  print_report(options, *tokenizer, trained.report, reader.passed_over());
 }
 
 // ---- encode, decode, info ------------------------------------------------------------------------------------------
@@ -82,10 +87,7 @@ void encode(const Options& options) {
   const auto tokenizer = open_tokenizer(options.tokenizer);
   const auto text = options.arguments.empty() ? standard_input() : join(options.arguments, " ");
   const auto ids = tokenizer->encode(text);
-  if (options.json) {
-    std::cout << Json(ids) << "\n";
-    return;
-  }
+  if (options.json) return print(ids);
   for (std::size_t i = 0; i < ids.size(); ++i) std::cout << (i == 0 ? "" : " ") << ids[i];
   std::cout << "\n";
 }
@@ -105,29 +107,24 @@ void decode(const Options& options) {
   std::cout << tokenizer->decode(ids);
 }
 
-std::string id_or_none(std::optional<TokenId> id) { return id ? std::to_string(*id) : "none"; }
+void print_info_as_json(const Tokenizer& tokenizer, bool all_tokens) {
+  Json all{{"kind", tokenizer.kind()},           {"vocab_size", tokenizer.vocab_size()},
+           {"bos", or_null(tokenizer.bos())},    {"eos", or_null(tokenizer.eos())},
+           {"digest", tokenizer.digest().hex()}, {"lossless", tokenizer.losses().empty()},
+           {"losses", tokenizer.losses()}};
+  for (TokenId id = 0; all_tokens && id < tokenizer.vocab_size(); ++id) all["tokens"].push_back(tokenizer.name(id));
+  print(all);
+}
 
 void info(const Options& options) {
   const auto tokenizer = open_tokenizer(options.tokenizer);
+  if (options.json) return print_info_as_json(*tokenizer, options.all_tokens);
   const auto losses = tokenizer->losses();
-  if (options.json) {
-    const auto or_null = [](std::optional<TokenId> id) { return id ? Json(*id) : Json(nullptr); };
-    std::cout << Json{{"kind", tokenizer->kind()},
-                      {"vocab_size", tokenizer->vocab_size()},
-                      {"bos", or_null(tokenizer->bos())},
-                      {"eos", or_null(tokenizer->eos())},
-                      {"digest", tokenizer->digest().hex()},
-                      {"lossless", losses.empty()},
-                      {"losses", losses}}
-              << "\n";
-  } else {
-    std::cout << "kind        " << tokenizer->kind() << "\nvocab_size  " << tokenizer->vocab_size() << "\nbos         "
-              << id_or_none(tokenizer->bos()) << "\neos         " << id_or_none(tokenizer->eos()) << "\ndigest      "
-              << tokenizer->digest().hex() << "\nlossless    "
-              << (losses.empty() ? "yes: decode(encode(text)) == text" : concat("no: ", losses)) << "\n";
-  }
-  if (!options.all_tokens) return;
-  for (TokenId id = 0; id < tokenizer->vocab_size(); ++id) {
+  std::cout << "kind        " << tokenizer->kind() << "\nvocab_size  " << tokenizer->vocab_size() << "\nbos         "
+            << id_or_none(tokenizer->bos()) << "\neos         " << id_or_none(tokenizer->eos()) << "\ndigest      "
+            << tokenizer->digest().hex() << "\nlossless    "
+            << (losses.empty() ? "yes: decode(encode(text)) == text" : concat("no: ", losses)) << "\n";
+  for (TokenId id = 0; options.all_tokens && id < tokenizer->vocab_size(); ++id) {
     std::cout << id << "\t" << printable(tokenizer->name(id)) << "\n";
   }
 }
@@ -148,7 +145,7 @@ void add_train_verb(CLI::App& group, const std::shared_ptr<Options>& options) {
       ->check(CLI::Range(0.98, 1.0))
       ->capture_default_str();
   verb->add_option("--max-bytes", training.max_bytes, "of text to train on: a random sample, when there is more")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 31))
+      ->check(CLI::Range(std::int64_t{64} << 10, std::int64_t{1} << 31))
       ->capture_default_str();
   verb->add_option("--seed", training.seed, "of that sample")->capture_default_str();
   add_threads(*verb, training.threads);

@@ -6,6 +6,7 @@
 
 #include "peerless/base/error.h"
 #include "peerless/config/write.h"
+#include "src/config/suggest.h"
 
 namespace peerless::config {
 namespace {
@@ -42,7 +43,7 @@ class KeyList {
 
   void part(const Leaf& type, const void* value, Key key, const Rule& rule) {
     if (key.default_value.empty())
-      key.default_value = rule.holds && !rule.holds(value) ? "required" : one_line(type, value);
+      key.default_value = is_required(type, rule, value) ? "required" : one_line(type, value);
     keys.push_back(std::move(key));
   }
 
@@ -53,7 +54,7 @@ class KeyList {
   }
 
   void part(const List& type, const void* value, Key key, const Rule& rule) {
-    if (value) key.default_value = rule.of_list && !rule.holds(value) ? "required" : one_line(type, value);
+    if (value) key.default_value = is_required(type, rule, value) ? "required" : one_line(type, value);
     if (type.element.form == Type::Form::leaf) return keys.push_back(std::move(key));
     key.is_section = true;
     keys.push_back(key);
@@ -144,6 +145,17 @@ std::vector<std::string> names_below(const Key& section, const std::vector<Key>&
   return names;
 }
 
+// The end of the message about a path that leads to no key.
+std::string instead_of(const std::string& path, const std::vector<Key>& all) {
+  std::vector<std::string> known, at_top;
+  for (const Key& key : all) {
+    known.push_back(plain_path(key.path));
+    if (key.section.empty()) at_top.push_back(key.name);
+  }
+  const auto near = nearest(path, known);
+  return near.empty() ? suggestion(split(path, '.').back(), at_top, all) : concat("; did you mean '", near, "'?");
+}
+
 std::string explain_key(const Key& key, const std::vector<Key>& all) {
   std::string out = concat(key.path, "\n  ", key.help, "\n  type:       ", key.type, "\n");
   if (!key.default_value.empty()) out += concat("  default:    ", key.default_value, "\n");
@@ -187,10 +199,7 @@ std::string explain(const Record& type, std::string_view path) {
     if (matches(key, wanted)) out += (out.empty() ? "" : "\n") + explain_key(key, all);
   }
   if (!out.empty()) return out;
-  std::vector<std::string> known;
-  for (const Key& key : all) known.push_back(plain_path(key.path));
-  throw Error(ExitCode::config, "there is no key '", excerpt(path), "'; did you mean '", nearest(excerpt(path), known),
-              "'?");
+  throw Error(ExitCode::config, "there is no key '", excerpt(path), "'", instead_of(excerpt(path), all));
 }
 
 std::string markdown(const Record& type) {

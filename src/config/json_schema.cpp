@@ -24,12 +24,12 @@ void add_bounds(Json& json, const Rule& rule) {
   }
 }
 
-// Whether a part cannot be left out, because its default breaks a rule.
-bool is_required(const Type& type, const void* defaults, const Rule& rule) {
-  if (rule.holds && (type.form == Type::Form::leaf || rule.of_list)) return !rule.holds(defaults);
+// Whether a part cannot be left out: it, or a key inside it, is required.
+bool holds_required(const Type& type, const void* defaults, const Rule& rule) {
+  if (is_required(type, rule, defaults)) return true;
   const auto any_field = [](const Record& record, const void* value) {
     return std::any_of(record.fields.begin(), record.fields.end(),
-                       [&](const Field& field) { return is_required(field.type, field.in(value), field.rule); });
+                       [&](const Field& field) { return holds_required(field.type, field.in(value), field.rule); });
   };
   if (type.form == Type::Form::record) return any_field(static_cast<const Record&>(type), defaults);
   if (type.form != Type::Form::variant) return false;
@@ -39,7 +39,7 @@ bool is_required(const Type& type, const void* defaults, const Rule& rule) {
 
 // A value as JSON, for "default".
 Json json_of(const Type& type, const void* value) {
-  const Node node = parse_override_value(one_line(type, value), "");
+  const Node node = parse_override_value(one_line(type, value), "", 0);
   const auto convert = [](const Node& part, const Type& of, const auto& self) -> Json {
     if (part.form == Node::Form::list) {
       Json list = Json::array();
@@ -65,7 +65,7 @@ Json schema_of_record(const Record& type, const void* defaults, std::string_view
     Json property = schema_of(field.type, field.in(defaults), field.rule);
     property["description"] = field.help;
     properties[field.name] = std::move(property);
-    if (is_required(field.type, field.in(defaults), field.rule)) required.push_back(field.name);
+    if (holds_required(field.type, field.in(defaults), field.rule)) required.push_back(field.name);
   }
   json["properties"] = std::move(properties);
   if (!required.empty()) json["required"] = std::move(required);
@@ -90,7 +90,7 @@ Json schema_of(const Type& type, const void* defaults, const Rule& rule) {
   switch (type.form) {
     case Type::Form::leaf: {
       Json json = schema_of_leaf(static_cast<const Leaf&>(type), rule);
-      if (defaults && !is_required(type, defaults, rule)) json["default"] = json_of(type, defaults);
+      if (defaults && !is_required(type, rule, defaults)) json["default"] = json_of(type, defaults);
       return json;
     }
     case Type::Form::optional: {
@@ -102,7 +102,7 @@ Json schema_of(const Type& type, const void* defaults, const Rule& rule) {
       const auto& list = static_cast<const List&>(type);
       Json json = {{"type", "array"}, {"items", schema_of(list.element, nullptr, rule.of_list ? Rule{} : rule)}};
       if (rule.of_list) add_bounds(json, rule);
-      if (defaults && list.element.form == Type::Form::leaf && !is_required(type, defaults, rule)) {
+      if (defaults && list.element.form == Type::Form::leaf && !is_required(type, rule, defaults)) {
         json["default"] = json_of(type, defaults);
       }
       return json;

@@ -44,10 +44,11 @@ void apply_override(Node& root, std::string_view text) {
   if (equals == std::string_view::npos || has_empty_key) {
     throw Error(ExitCode::config, "command line: expected key.path=value, got '", excerpt(text), "'");
   }
-  if (keys.size() > kMaxDepth)
-    throw Error(ExitCode::config, "command line: ", excerpt(path), ": nested deeper than 32 levels");
+  if (keys.size() > kMaxDepth) {
+    throw Error(ExitCode::config, where("", {}, excerpt(path)), "nested deeper than ", kMaxDepth, " levels");
+  }
 
-  Node value = parse_override_value(text.substr(equals + 1), excerpt(path));
+  Node value = parse_override_value(text.substr(equals + 1), excerpt(path), keys.size());
   Node* node = &root;
   std::string at;
   for (const std::string& key : keys) {
@@ -61,6 +62,7 @@ void apply_override(Node& root, std::string_view text) {
 }  // namespace
 
 void apply_overrides(Tree& tree, const std::vector<std::string>& overrides) {
+  if (!overrides.empty() && !tree.alone) tree.alone = tree.root;
   for (const std::string& text : overrides) apply_override(tree.root, text);
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "peerless/base/error.h"
+#include "src/config/suggest.h"
 
 namespace peerless::config {
 namespace {
@@ -25,19 +27,28 @@ std::string describe(const Node& node) {
 
 class Reader {
  public:
-  explicit Reader(const Tree& tree) : source_(tree.source) {}
+  Reader(const Tree& tree, const Record& root) : source_(tree.source), root_(root) {}
+
+  // What overrides have changed since: each value by itself, for they may have completed or mended the whole.
+  void alone(const Node& file) {
+    const auto scratch = root_.make();
+    alone_ = true;
+    record(root_, file, "", /*among=*/nullptr, scratch.get());
+    alone_ = false;
+  }
 
   // `among` is the variant that the record is the chosen alternative of, if any.
   void record(const Record& type, const Node& node, std::string_view path, const Variant* among, void* value) {
     const std::size_t problems_before = problems_.size();
-    bool misspelt = false;  // then the key that seems absent may be there
+    bool misspelt = alone_;  // then the key that seems absent may be there
     for (const Node& child : node.children) {
       if (among && child.key == "kind") continue;
       const std::string child_name = child_path(path, excerpt(child.key));
       if (const Field* field = type.find(child.key)) {
         any(field->type, child, child_name, field->rule, field->in(value));
       } else {
-        add(child.key_place, child_name, unknown_key(type, excerpt(child.key), among));
+        add(child.key_place, child_name,
+            among ? unknown_key_of_kind(type, child, path, *among, node) : unknown_key(names_of(type), child));
         misspelt = true;
       }
     }
@@ -114,7 +125,7 @@ class Reader {
     if (!kind && node.implied) {  // `optim.lr=3` on the command line, and no optim in the file
       return record(type.active(value), node, path, /*among=*/&type, const_cast<void*>(type.get(value)));
     }
-    if (!kind) return add(node.place, path, concat("kind is missing: ", one_of(type.kind_names())));
+    if (!kind) return without_kind(type, node, path);
     const auto names = type.kind_names();
     const auto name = std::find(names.begin(), names.end(), kind->text);
     if (kind->form != Node::Form::scalar) return add_unexpected(*kind, child_path(path, "kind"), one_of(names));
@@ -123,10 +134,25 @@ class Reader {
     record(*type.kinds[index], node, path, &type, type.emplace(value, index));
   }
 
+  // A key that no kind has may be a misspelt `kind`.
+  void without_kind(const Variant& type, const Node& node, std::string_view path) {
+    std::vector<std::string> names;
+    for (const Record* kind : type.kinds) {
+      for (const Field& field : kind->fields) names.push_back(field.name);
+    }
+    names.emplace_back("kind");
+    bool misspelt = alone_;
+    for (const Node& child : node.children) {
+      if (std::find(names.begin(), names.end(), child.key) != names.end()) continue;
+      misspelt = misspelt || nearest(child.key, names) == "kind";
+      add(child.key_place, child_path(path, excerpt(child.key)), unknown_key(names, child));
+    }
+    if (!misspelt) add(node.place, path, concat("kind is missing: ", one_of(type.kind_names())));
+  }
+
   // An absent part: its defaults may break a rule, which is how a field is required.
   void defaulted(const Type& type, Place place, std::string_view path, const Rule& rule, const void* value) {
-    const bool broken = rule.holds && (type.form == Type::Form::leaf || rule.of_list) && !rule.holds(value);
-    if (broken) return add(place, path, concat("is required, and must be ", rule.text));
+    if (is_required(type, rule, value)) return add(place, path, concat("is required, and must be ", rule.text));
     if (type.form == Type::Form::record) return defaulted_record(static_cast<const Record&>(type), place, path, value);
     if (type.form == Type::Form::variant) {
       const auto& variant = static_cast<const Variant&>(type);
@@ -142,7 +168,7 @@ class Reader {
   }
 
   void check(const Record& type, Place place, std::string_view path, const void* value) {
-    if (!type.check) return;
+    if (!type.check || alone_) return;
     try {
       type.check(value);
     } catch (const Error& e) {
@@ -152,34 +178,54 @@ class Reader {
 
   static std::string expected(const Leaf& type) { return type.choices.empty() ? type.expected : one_of(type.choices); }
 
-  static std::string unknown_key(const Record& type, std::string_view key, const Variant* among) {
+  static std::vector<std::string> names_of(const Record& type) {
     std::vector<std::string> names;
     for (const Field& field : type.fields) names.push_back(field.name);
-    if (among) {
-      for (const Record* other : among->kinds) {
-        if (other->find(key))
-          return concat("unknown key of kind '", type.kind, "'; it belongs to kind '", other->kind, "'");
-      }
-      names.emplace_back("kind");
+    return names;
+  }
+
+  std::string unknown_key(const std::vector<std::string>& here, const Node& child) {
+    if (keys_.empty()) keys_ = keys(root_);
+    return "unknown key" + suggestion(excerpt(child.key), here, keys_);
+  }
+
+  // `node` is the mapping at `path` whose kind is `type`.
+  std::string unknown_key_of_kind(const Record& type, const Node& child, std::string_view path, const Variant& among,
+                                  const Node& node) {
+    for (const Record* other : among.kinds) {
+      if (!other->find(child.key)) continue;
+      const bool replaced = child.key_place.line != 0 && node.find("kind") && node.find("kind")->place.line == 0;
+      return concat("unknown key of kind '", type.kind, "'; it belongs to kind '", other->kind, "'",
+                    replaced ? concat("; to replace that on the command line, set the whole: ", path,
+                                      "='{kind: ", type.kind, "}'")
+                             : "");
     }
-    return names.empty() ? "unknown key" : concat("unknown key; did you mean '", nearest(key, names), "'?");
+    auto here = names_of(type);
+    here.emplace_back("kind");
+    return unknown_key(here, child);
   }
 
   void add(Place place, std::string_view path, std::string_view what) {
-    problems_.push_back({place, concat(where(source_, place, path), what)});
+    auto text = concat(where(source_, place, path), what);
+    if (told_.insert(text).second) problems_.push_back({place, std::move(text)});
   }
   void add_unexpected(const Node& node, std::string_view path, std::string_view expected) {
     add(node.place, path, concat("expected ", expected, ", got ", describe(node)));
   }
 
   std::string source_;
+  const Record& root_;
+  bool alone_ = false;
   std::vector<Problem> problems_;
+  std::set<std::string> told_;  // alone and with the overrides, the file has the same problems
+  std::vector<Key> keys_;       // of the root, once they are needed
 };
 
 }  // namespace
 
 void read(const Tree& tree, const Record& type, void* value) {
-  Reader reader(tree);
+  Reader reader(tree, type);
+  if (tree.alone) reader.alone(*tree.alone);
   reader.record(type, tree.root, "", /*among=*/nullptr, value);
   reader.throw_problems();
 }

@@ -133,6 +133,11 @@ const Leaf& string_type() {
   return type;
 }
 
+bool is_required(const Type& type, const Rule& rule, const void* left_out) {
+  const bool of_value = type.form == Type::Form::leaf || rule.of_list;
+  return rule.holds && of_value && !rule.holds(left_out);
+}
+
 const Field* Record::find(std::string_view name) const {
   const auto it = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.name == name; });
   return it == fields.end() ? nullptr : &*it;
@@ -166,8 +171,9 @@ std::string one_of(const std::vector<std::string>& words, std::string_view word)
 }
 
 std::string unknown_choice(const std::vector<std::string>& choices, std::string_view got) {
-  return concat("expected ", one_of(choices), ", got '", excerpt(got), "'; did you mean '",
-                nearest(excerpt(got), choices), "'?");
+  const std::string near = nearest(excerpt(got), choices);
+  return concat("expected ", one_of(choices), ", got '", excerpt(got), "'",
+                near.empty() ? "" : concat("; did you mean '", near, "'?"));
 }
 
 std::string quote(std::string_view text) {

@@ -12,7 +12,8 @@
 #include <utility>
 
 #include "peerless/base/error.h"
-#include "src/config/utf8.h"
+#include "peerless/base/utf8.h"
+#include "src/config/characters.h"
 
 namespace peerless::config {
 namespace {
@@ -20,8 +21,8 @@ namespace {
 // Builds the tree from the parser's events, and refuses what a config may not hold as soon as it is seen.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(std::string_view text, std::string_view source, std::string_view root_path)
-      : text_(text), source_(source), root_path_(root_path) {}
+  Builder(std::string_view text, std::string_view source, std::string_view root_path, std::size_t depth)
+      : text_(text), source_(source), root_path_(root_path), depth_(depth) {}
 
   // The document's value; null when there was none.
   Node take() { return std::move(root_); }
@@ -132,7 +133,8 @@ class Builder : public YAML::EventHandler {
       refuse(place(mark), path(),
              concat("a key must be a single word", flow ? "; or is this bracket never closed?" : ""));
     }
-    if (open_.size() == kMaxDepth) refuse(place(mark), root_path_, concat("nested deeper than ", kMaxDepth, " levels"));
+    if (depth_ + open_.size() >= kMaxDepth)
+      refuse(place(mark), root_path_, concat("nested deeper than ", kMaxDepth, " levels"));
     open_.push_back({.node = Node{.form = form, .place = place(mark)}, .keys = {}, .key = {}});
   }
 
@@ -155,13 +157,14 @@ class Builder : public YAML::EventHandler {
   std::string_view text_;
   std::string_view source_;
   std::string_view root_path_;
+  std::size_t depth_;  // of the root
   bool started_ = false;
   std::vector<Open> open_;
   Node root_;
 };
 
-Node parse(std::string_view text, std::string_view source, std::string_view path) {
-  Builder builder(text, source, path);
+Node parse(std::string_view text, std::string_view source, std::string_view path, std::size_t depth) {
+  Builder builder(text, source, path, depth);
   if (text.size() > kMaxBytes) {
     builder.refuse({1, 1}, path, concat("a config must not exceed ", kMaxBytes, " bytes, got ", text.size()));
   }
@@ -186,7 +189,7 @@ const Node* Node::find(std::string_view wanted) const {
 }
 
 Tree parse_yaml(std::string_view text, std::string_view source) {
-  Node root = parse(text, source, "");
+  Node root = parse(text, source, "", 0);
   if (root.form == Node::Form::null) root = Node{.form = Node::Form::mapping, .place = {1, 1}};
   if (root.form != Node::Form::mapping) {
     throw Error(ExitCode::config, where(source, root.place, ""), "expected a mapping of keys to values, got a ",
@@ -195,7 +198,9 @@ Tree parse_yaml(std::string_view text, std::string_view source) {
   return {std::string(source), std::move(root)};
 }
 
-Node parse_override_value(std::string_view text, std::string_view path) { return parse(text, "", path); }
+Node parse_override_value(std::string_view text, std::string_view path, std::size_t depth) {
+  return parse(text, "", path, depth);
+}
 
 std::string where(std::string_view source, Place place, std::string_view path) {
   std::string at = place.line == 0 ? "command line" : concat(printable(source), ":", place.line, ":", place.column);
@@ -205,9 +210,7 @@ std::string where(std::string_view source, Place place, std::string_view path) {
 std::string excerpt(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   if (text.size() <= kLongest) return printable(text);
-  std::size_t cut = kLongest;
-  while (cut > 0 && is_utf8_continuation(text[cut])) --cut;
-  return printable(text.substr(0, cut)) + "...";
+  return printable(utf8_prefix(text, kLongest)) + "...";
 }
 
 std::string child_path(std::string_view parent, std::string_view key) {

@@ -15,7 +15,7 @@ constexpr std::uint64_t kMaxBytes = 64 << 20;
 
 std::optional<Dataset> read_dataset(const std::filesystem::path& folder) {
   const auto file = folder / kName;
-  if (!std::filesystem::is_directory(folder) || !exists(disk(), file)) return std::nullopt;
+  if (!exists(disk(), file)) return std::nullopt;
   try {
     const auto json = nlohmann::json::parse(read_text(disk(), file, kMaxBytes));
     const int format = json.at("format").get<int>();
@@ -43,7 +43,8 @@ void write_dataset(Files& files, const std::filesystem::path& folder, const Data
                             {"documents", shard.documents},
                             {"raw_bytes", shard.raw_bytes}};
   }
-  write_atomically(files, folder / kName, json.dump(2) + "\n");
+  // A path among the facts may hold any bytes.
+  write_atomically(files, folder / kName, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace peerless

@@ -32,11 +32,19 @@ void EvalSet::add_document(const TokenSource::Document& document) {
   const auto length = static_cast<std::uint64_t>(seq_len_);
   const auto targets = document.tokens - 1;
   for (std::uint64_t at = 0; at < targets; at += length) {
-    windows_.push_back({document.first_token + at, std::min(length, targets - at)});
+    windows_.push_back({document.first_token + at, std::min(length, targets - at), /*begins_document=*/at == 0});
   }
   documents_ += 1;
   targets_ += static_cast<std::int64_t>(targets);
   raw_bytes_ += static_cast<std::int64_t>(document.raw_bytes);
+}
+
+// Else a document's first token would be scored by what another document, or none, predicts.
+void EvalSet::check_begin(std::uint64_t at, std::int64_t token) const {
+  const auto bos = *source_.tokenizer().bos;
+  if (token == bos) return;
+  throw Error(ExitCode::data, source_.path(), ": a document begins at token ", at, " with the id ", token,
+              ", expected bos ", bos);
 }
 
 std::int64_t EvalSet::batches() const { return (static_cast<std::int64_t>(windows_.size()) + batch_ - 1) / batch_; }
@@ -57,6 +65,7 @@ Batch EvalSet::batch(std::int64_t index) const {
     const auto& window = windows_[first + row];
     tokens.resize(window.targets + 1);
     source_.copy(window.first_token, tokens);
+    if (window.begins_document) check_begin(window.first_token, tokens.front());
     const auto at = static_cast<std::ptrdiff_t>(row * width);
     std::copy(tokens.begin(), tokens.end() - 1, batch.inputs.begin() + at);
     std::copy(tokens.begin() + 1, tokens.end(), batch.targets.begin() + at);

@@ -99,13 +99,13 @@ Batch TrainingData::batch(std::uint64_t first, std::int64_t count) const {
   return batch;
 }
 
-std::map<std::string, std::string> TrainingData::description() const {
-  std::map<std::string, std::string> lines;
+std::vector<std::string> TrainingData::description() const {
+  std::vector<std::string> lines;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const auto& source = *sources_[i];
-    lines[concat("train[", i, "]")] =
-        concat(config_.train[i].path, ": weight ", config_.train[i].weight, ", ", source.tokens(), " tokens in ",
-               source.shards().size(), " shards, digest ", source.digest().hex());
+    lines.push_back(concat("train[", i, "]: ", config_.train[i].path, ": weight ", config_.train[i].weight, ", ",
+                           source.tokens(), " tokens in ", source.shards().size(), " shards, digest ",
+                           source.digest().hex()));
   }
   return lines;
 }

@@ -5,7 +5,8 @@
 //   while (auto text = next()) { const auto size = text->size(); work.add(std::move(*text), size); }
 //   work.finish();
 //
-// `take` runs on the caller's thread. An exception of `make` reaches the caller where its result was due.
+// `take` runs on the caller's thread. An exception of `make` reaches the caller where its result was due. Where the system
+// allows fewer threads, there are fewer; Error(io) when it allows none.
 #pragma once
 
 #include <condition_variable>
@@ -15,9 +16,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "peerless/base/error.h"
 
 namespace peerless {
 
@@ -27,7 +31,7 @@ class OrderedWork {
   OrderedWork(std::int64_t threads, std::uint64_t budget, std::function<Result(Item)> make,
               std::function<void(Result)> take)
       : budget_(budget), make_(std::move(make)), take_(std::move(take)) {
-    for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    start(threads);
   }
 
   ~OrderedWork() {
@@ -57,6 +61,15 @@ class OrderedWork {
   }
 
  private:
+  // Fewer threads than were asked for are slower, but no reason to give up.
+  void start(std::int64_t threads) {
+    try {
+      for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) throw Error(ExitCode::io, "cannot start a thread: ", error.code().message());
+    }
+  }
+
   struct Job {
     Item item;
     std::uint64_t weight;

@@ -1,8 +1,8 @@
 #include "peerless/data/prepare.h"
 
-#include <array>
+#include <algorithm>
 #include <chrono>
-#include <cstdio>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
@@ -10,10 +10,10 @@
 #include "peerless/base/error.h"
 #include "peerless/base/log.h"
 #include "peerless/base/random.h"
-#include "peerless/data/token_shard.h"
-#include "peerless/text/utf8.h"
-#include "src/data/dataset_file.h"
+#include "peerless/base/utf8.h"
+#include "peerless/base/version.h"
 #include "src/data/ordered_work.h"
+#include "src/data/set_writer.h"
 
 namespace peerless {
 namespace {
@@ -40,119 +40,127 @@ bool for_validation(std::string_view text, const PrepareOptions& options) {
   return static_cast<double>(hash >> 11) * 0x1p-53 < options.val_fraction;
 }
 
+std::vector<TokenId> with_borders(const Tokenizer& tokenizer, const std::vector<TokenId>& tokens) {
+  const auto bos = tokenizer.bos(), eos = tokenizer.eos();
+  std::vector<TokenId> whole;
+  whole.reserve(tokens.size() + 2);
+  if (bos) whole.push_back(*bos);
+  whole.insert(whole.end(), tokens.begin(), tokens.end());
+  if (eos) whole.push_back(*eos);
+  return whole;
+}
+
 Encoded encode(RawDocument document, const Tokenizer& tokenizer, const PrepareOptions& options) {
   if (const auto at = find_invalid_utf8(document.bytes); at != std::string_view::npos) {
     return {.fate = Fate::invalid, .where = concat(document.where(), ": byte ", at)};
   }
   const auto text = text_of(std::move(document), options.sources.field);
   if (text.empty()) return {.fate = Fate::empty};
-  auto tokens = tokenizer.encode(text);
-  if (tokenizer.bos()) tokens.insert(tokens.begin(), *tokenizer.bos());
-  if (tokenizer.eos()) tokens.push_back(*tokenizer.eos());
+  auto tokens = with_borders(tokenizer, tokenizer.encode(text));
   if (tokens.empty()) return {.fate = Fate::empty};  // a lossy tokenizer may drop all of it
   return {for_validation(text, options) ? Fate::val : Fate::train, std::move(tokens), text.size()};
 }
 
-// Fills a folder under a temporary name with shards; commit() gives it its own.
-class SetWriter {
- public:
-  SetWriter(Files& files, Path folder, const TokenizerInfo& tokenizer, std::int64_t shard_tokens)
-      : files_(files),
-        folder_(folder.has_filename() ? std::move(folder) : folder.parent_path()),  // "a/b/" means "a/b"
-        temporary_(folder_.parent_path() / concat(".", folder_.filename(), ".partial")),
-        tokenizer_(tokenizer),
-        shard_tokens_(static_cast<std::uint64_t>(shard_tokens)) {
-    if (exists(files_, folder_)) {
-      throw Error(ExitCode::output, folder_, ": already there; remove it, or name another folder");
-    }
-    if (folder_.has_parent_path()) make_folders(files_, folder_.parent_path());
-    remove_tree(files_, temporary_);
-    files_.make_folder(temporary_);
-  }
+bool holds(const Path& outer, const Path& inner) {
+  const auto [end, ignored] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return end == outer.end();
+}
 
-  ~SetWriter() {
-    try {
-      shard_.reset();
-      remove_tree(files_, temporary_);
-    } catch (const std::exception&) {  // the next attempt removes it
-    }
+// One rename would carry the other folder away.
+void expect_apart(const Path& train, const Path& val) {
+  const auto plain = [](const Path& path) {
+    const auto whole = std::filesystem::absolute(path).lexically_normal();
+    return whole.has_filename() ? whole : whole.parent_path();
+  };
+  if (holds(plain(train), plain(val)) || holds(plain(val), plain(train))) {
+    throw Error(ExitCode::output, train, " and ", val,
+                ": one is, or lies in, the other; name two folders side by side");
+  }
+}
+
+// Where documents go: two folders, and the report.
+class Sets {
+ public:
+  Sets(Files& files, const Tokenizer& tokenizer, const PrepareOptions& options)
+      : train_(files, options.train, info_of(tokenizer), options.shard_tokens, "; remove it, or name another folder") {
+    if (options.val.empty()) return;
+    val_.emplace(files, options.val, info_of(tokenizer), options.shard_tokens,
+                 concat(", but ", options.train,
+                        " is not: did an earlier run end between the two? Remove it, or name another folder"));
   }
 
   void add(const Encoded& document) {
-    if (shard_ && shard_->tokens() + document.tokens.size() > shard_tokens_) finish_shard();
-    if (!shard_) {
-      std::array<char, 16> name;
-      std::snprintf(name.data(), name.size(), "%05zu.tok", dataset_.shards.size());
-      name_ = name.data();
-      shard_.emplace(files_, temporary_ / name_, tokenizer_);
+    switch (document.fate) {
+      case Fate::train:
+        return train_.add(document.tokens, document.raw_bytes);
+      case Fate::val:
+        return val_->add(document.tokens, document.raw_bytes);
+      case Fate::empty:
+        report_.empty += 1;
+        return;
+      case Fate::invalid:
+        report_.invalid += 1;
+        if (report_.first_invalid.size() < kNamed) report_.first_invalid.push_back(document.where);
     }
-    shard_->add(document.tokens, document.raw_bytes);
-    auto& facts = dataset_.shards[name_];
-    facts.tokens += document.tokens.size();
-    facts.documents += 1;
-    facts.raw_bytes += document.raw_bytes;
   }
 
-  bool empty() const { return dataset_.shards.empty(); }
-
-  // Everything but the name is final and durable.
-  void finish(std::map<std::string, std::string> facts) {
-    if (shard_) finish_shard();
-    dataset_.facts = std::move(facts);
-    write_dataset(files_, temporary_, dataset_);
-    files_.sync_folder(temporary_);
-  }
-
-  void commit() {
-    files_.rename(temporary_, folder_);
-    files_.sync_folder(folder_.has_parent_path() ? folder_.parent_path() : ".");
-  }
-
-  PreparedSet summary() const {
-    PreparedSet sum{.shards = static_cast<std::int64_t>(dataset_.shards.size())};
-    for (const auto& [name, shard] : dataset_.shards) {
-      sum.documents += static_cast<std::int64_t>(shard.documents);
-      sum.tokens += static_cast<std::int64_t>(shard.tokens);
-      sum.raw_bytes += static_cast<std::int64_t>(shard.raw_bytes);
+  void expect_documents(double val_fraction) const {
+    const auto for_training = train_.summary().documents;
+    const auto for_val = val_ ? val_->summary().documents : 0;
+    const std::string_view advice = for_training + for_val != 1 ? ""
+                                                                : "; a .txt file is one document: name more files, or "
+                                                                  "put a document on each line of a .jsonl";
+    if (for_training == 0) {
+      throw Error(ExitCode::data, "no documents to train on; left out: ", report_.empty, " empty, ", report_.invalid,
+                  " not UTF-8; for validation: ", for_val, advice);
     }
-    return sum;
+    if (val_ && for_val == 0) {
+      throw Error(ExitCode::data, "none of ", for_training, " documents fell to validation, a fraction of ",
+                  val_fraction, "; take a larger one", advice);
+    }
+  }
+
+  PrepareReport commit(std::map<std::string, std::string> facts) {
+    facts["part"] = "val";
+    if (val_) val_->finish(facts);
+    facts["part"] = "train";
+    train_.finish(std::move(facts));
+    if (val_) val_->commit();
+    train_.commit();
+    report_.train = train_.summary();
+    if (val_) report_.val = val_->summary();
+    return std::move(report_);
   }
 
  private:
-  void finish_shard() {
-    dataset_.shards[name_].digest = shard_->finish();
-    shard_.reset();
-  }
-
-  Files& files_;
-  Path folder_, temporary_;
-  TokenizerInfo tokenizer_;
-  std::uint64_t shard_tokens_;
-  std::optional<TokenShardWriter> shard_;
-  std::string name_;  // of that shard
-  Dataset dataset_;
+  PrepareReport report_;
+  SetWriter train_;
+  std::optional<SetWriter> val_;
 };
 
 // A line in the log every ten seconds: a large corpus takes hours.
 class Progress {
  public:
+  explicit Progress(const DocumentReader& reader) : reader_(reader) {}
+
   void add(const std::vector<Encoded>& documents) {
     documents_ += documents.size();
-    for (const auto& document : documents) bytes_ += static_cast<double>(document.raw_bytes);
     const auto now = Clock::now();
     if (now - logged_ < std::chrono::seconds(10)) return;
     logged_ = now;
+    const auto bytes = static_cast<double>(reader_.bytes_read());
+    const auto total = static_cast<double>(reader_.total_bytes());
     const double seconds = std::chrono::duration<double>(now - started_).count();
-    log::info("prepared ", human_bytes(bytes_), " in ", documents_, " documents, ", human_bytes(bytes_ / seconds),
-              "/s");
+    log::info("prepared ", std::lround(100 * bytes / std::max(total, 1.0)), "% of ", human_bytes(total), ", ",
+              documents_, " documents, ", human_bytes(bytes / seconds), "/s");
   }
 
  private:
   using Clock = std::chrono::steady_clock;
   const Clock::time_point started_ = Clock::now();
   Clock::time_point logged_ = started_;
+  const DocumentReader& reader_;
   std::uint64_t documents_ = 0;
-  double bytes_ = 0;
 };
 
 // Documents in batches, so that small ones do not cost a thread's waking each.
@@ -167,31 +175,9 @@ std::vector<RawDocument> next_batch(DocumentReader& reader, std::uint64_t& bytes
   return batch;
 }
 
-}  // namespace
-
-PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOptions& options) {
-  DocumentReader reader(options.sources);
-  SetWriter train(files, options.train, info_of(tokenizer), options.shard_tokens);
-  std::optional<SetWriter> val;
-  if (!options.val.empty()) val.emplace(files, options.val, info_of(tokenizer), options.shard_tokens);
-
-  Progress progress;
-  PrepareReport report;
-  const auto write = [&](const Encoded& document) {
-    switch (document.fate) {
-      case Fate::train:
-        return train.add(document);
-      case Fate::val:
-        return val->add(document);
-      case Fate::empty:
-        report.empty += 1;
-        return;
-      case Fate::invalid:
-        report.invalid += 1;
-        if (report.first_invalid.size() < kNamed) report.first_invalid.push_back(document.where);
-    }
-  };
+void encode_all(DocumentReader& reader, const Tokenizer& tokenizer, const PrepareOptions& options, Sets& sets) {
   using Batch = std::vector<RawDocument>;
+  Progress progress(reader);
   OrderedWork<Batch, std::vector<Encoded>> work(
       options.threads, kUnderWay,
       [&](Batch batch) {
@@ -200,7 +186,7 @@ PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOpt
         return encoded;
       },
       [&](const std::vector<Encoded>& encoded) {
-        for (const auto& document : encoded) write(document);
+        for (const auto& document : encoded) sets.add(document);
         progress.add(encoded);
       });
   std::uint64_t bytes = 0;
@@ -208,28 +194,32 @@ PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOpt
     work.add(std::move(batch), bytes);
   }
   work.finish();
+}
 
-  if (train.empty()) {
-    throw Error(ExitCode::data, "no documents to train on; left out: ", report.empty, " empty, ", report.invalid,
-                " not UTF-8; for validation: ", val ? val->summary().documents : 0);
-  }
-  if (val && val->empty()) {
-    throw Error(ExitCode::data, "none of ", train.summary().documents, " documents fell to validation, a fraction of ",
-                options.val_fraction, "; take a larger one");
-  }
-  std::map<std::string, std::string> facts = {{"tokenizer", tokenizer.kind()},
-                                              {"vocab_size", std::to_string(tokenizer.vocab_size())},
-                                              {"tokenizer_digest", tokenizer.digest().hex()},
-                                              {"split_seed", std::to_string(options.seed)},
-                                              {"val_fraction", val ? shortest(options.val_fraction) : "0"}};
-  facts["part"] = "val";
-  if (val) val->finish(facts);
-  facts["part"] = "train";
-  train.finish(facts);
-  if (val) val->commit();
-  train.commit();
-  report.train = train.summary();
-  if (val) report.val = val->summary();
+// How the data were made, for people.
+std::map<std::string, std::string> facts_of(const Tokenizer& tokenizer, const PrepareOptions& options) {
+  return {{"made_by", program_version()},
+          {"inputs", join(options.sources.inputs, ", ")},
+          {"suffixes", join(options.sources.suffixes, ", ")},
+          {"field", options.sources.field},
+          {"tokenizer", tokenizer.kind()},
+          {"vocab_size", std::to_string(tokenizer.vocab_size())},
+          {"tokenizer_digest", tokenizer.digest().hex()},
+          {"shard_tokens", std::to_string(options.shard_tokens)},
+          {"split_seed", std::to_string(options.seed)},
+          {"val_fraction", options.val.empty() ? "0" : shortest(options.val_fraction)}};
+}
+
+}  // namespace
+
+PrepareReport prepare(Files& files, const Tokenizer& tokenizer, const PrepareOptions& options) {
+  if (!options.val.empty()) expect_apart(options.train, options.val);
+  DocumentReader reader(options.sources);
+  Sets sets(files, tokenizer, options);
+  encode_all(reader, tokenizer, options, sets);
+  sets.expect_documents(options.val_fraction);
+  auto report = sets.commit(facts_of(tokenizer, options));
+  report.passed_over = reader.passed_over();
   return report;
 }
 

@@ -3,11 +3,12 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <system_error>
+#include <utility>
 
 #include "peerless/base/error.h"
-#include "peerless/text/utf8.h"
 
 namespace peerless {
 namespace {
@@ -28,18 +29,37 @@ bool fits(const Path& file, const TextSources& sources) {
                      [&](const auto& suffix) { return name.ends_with(suffix); });
 }
 
-void search(const Path& folder, const TextSources& sources, std::set<Path::string_type>& found) {
-  for (const auto& name : disk().list(folder)) {
-    const auto entry = folder / name;
-    const auto info = disk().info(entry);
-    if (info && info->kind == FileInfo::Kind::folder) search(entry, sources, found);
-    if (info && info->kind == FileInfo::Kind::file && fits(entry, sources)) found.insert(entry.native());
+// The files found, each once, however its path is spelled.
+class Search {
+ public:
+  explicit Search(const TextSources& sources) : sources_(sources) {}
+
+  void add(const Path& file) { found_.emplace(file.lexically_normal().native(), file); }
+
+  void look_into(const Path& folder) {
+    for (const auto& name : disk().list(folder)) {
+      const auto entry = folder / name;
+      const auto info = disk().info(entry);
+      if (info && info->kind == FileInfo::Kind::folder) look_into(entry);
+      if (info && info->kind == FileInfo::Kind::file) fits(entry, sources_) ? add(entry) : void(++passed_over_);
+    }
   }
-}
+
+  TextFiles take() const {
+    TextFiles files{.passed_over = passed_over_};
+    for (const auto& [spelling, path] : found_) files.paths.push_back(path);
+    return files;
+  }
+
+ private:
+  const TextSources& sources_;
+  std::map<Path::string_type, Path> found_;  // by its normal spelling
+  std::int64_t passed_over_ = 0;
+};
 
 std::vector<Path> expand(const std::string& input) {
   const bool pattern = input.find_first_of("*?[") != std::string::npos;
-  if (!pattern || std::filesystem::exists(input)) return {input};
+  if (!pattern || exists(disk(), input)) return {input};
   glob_t matches{};
   std::vector<Path> paths;
   if (::glob(input.c_str(), GLOB_NOSORT, nullptr, &matches) == 0) {
@@ -57,35 +77,46 @@ nlohmann::json parse_line(const RawDocument& document) {
     throw Error(ExitCode::data, document.where(), ": expected a JSON object, found a JSON ", json.type_name());
   } catch (const nlohmann::json::parse_error& error) {
     throw Error(ExitCode::data, document.where(), ": not JSON: byte ", error.byte, " of the line");
+  } catch (const nlohmann::json::exception& error) {  // "[json.exception.out_of_range.406] number overflow ..."
+    const std::string_view reason = error.what();
+    throw Error(ExitCode::data, document.where(), ": unusable JSON: ", printable(reason.substr(reason.find(']') + 2)));
   }
 }
 
 }  // namespace
 
-std::vector<Path> text_files(const TextSources& sources) {
-  std::set<Path::string_type> found;
+TextFiles text_files(const TextSources& sources) {
+  Search search(sources);
   for (const auto& input : sources.inputs) {
-    for (const auto& path : expand(input)) {
-      std::filesystem::is_directory(path) ? search(path, sources, found) : void(found.insert(path.native()));
-    }
+    for (const auto& path : expand(input)) is_folder(path) ? search.look_into(path) : search.add(path);
   }
-  if (found.empty()) {
-    throw Error(ExitCode::no_input, join(sources.inputs, ", "), ": no file there ends in ",
-                join(sources.suffixes, " or "));
+  auto files = search.take();
+  if (files.paths.empty()) {
+    throw Error(ExitCode::no_input, join(sources.inputs, ", "), ": none of the ", files.passed_over,
+                " files there ends in ", join(sources.suffixes, " or "), "; --suffix names others");
   }
-  return {found.begin(), found.end()};
+  return files;
 }
 
 std::string RawDocument::where() const { return line == 0 ? file.string() : concat(file, ":", line); }
 
-DocumentReader::DocumentReader(const TextSources& sources) : paths_(text_files(sources)) {}
+DocumentReader::DocumentReader(const TextSources& sources) {
+  auto files = text_files(sources);
+  paths_ = std::move(files.paths);
+  passed_over_ = files.passed_over;
+  for (const auto& path : paths_) {
+    std::error_code absent;  // opening it will tell
+    const auto size = std::filesystem::file_size(path, absent);
+    if (!absent) total_bytes_ += size;
+  }
+}
 
 std::optional<RawDocument> DocumentReader::next() {
   for (;;) {
     if (file_) {
       while (auto line = next_line()) {
         if (line->find_first_not_of(" \t\r") != std::string::npos)
-          return RawDocument{paths_[next_path_ - 1], line_, *line};
+          return RawDocument{paths_[next_path_ - 1], line_, std::move(*line)};
       }
       file_.reset();
     }
@@ -104,6 +135,7 @@ RawDocument DocumentReader::whole_file() {
   if (file->size() > kMaxDocument) throw too_large(path.string(), file->size());
   std::string bytes(file->size(), '\0');
   file->read(0, std::as_writable_bytes(std::span(bytes)));
+  bytes_read_ += bytes.size();
   return {path, 0, std::move(bytes)};
 }
 
@@ -127,13 +159,12 @@ std::optional<std::string> DocumentReader::next_line() {
     buffer_.resize(searched + count);
     file_->read(offset_, std::as_writable_bytes(std::span(buffer_)).subspan(searched));
     offset_ += count;
+    bytes_read_ += count;
   }
 }
 
 std::string text_of(RawDocument document, const std::string& field) {
-  if (document.line == 0 || find_invalid_utf8(document.bytes) != std::string_view::npos) {
-    return std::move(document.bytes);
-  }
+  if (document.line == 0) return std::move(document.bytes);
   auto json = parse_line(document);
   const auto found = json.find(field);
   if (found == json.end()) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "peerless/base/error.h"
 #include "src/data/token_shard_layout.h"
@@ -39,8 +40,13 @@ void check_sum(const std::filesystem::path& path, std::string_view what, std::ui
   throw Error(ExitCode::data, path, ": damaged: checksum of the ", what, ": expected ", expected, ", found ", found);
 }
 
+template <class... Parts>
+Error refusal(const std::filesystem::path& path, const Parts&... parts) {
+  return Error(ExitCode::data, path, ": ", parts...);
+}
+
 void check_head(const std::filesystem::path& path, const Head& head) {
-  const auto wrong = [&](const auto&... parts) { return Error(ExitCode::data, path, ": damaged head: ", parts...); };
+  const auto wrong = [&](const auto&... parts) { return refusal(path, "damaged head: ", parts...); };
   if (head.token_width != 2 && head.token_width != 4)
     throw wrong("token width ", head.token_width, ", expected 2 or 4");
   const auto limit = head.token_width == 2 ? 65536 : std::numeric_limits<std::int32_t>::max();
@@ -48,6 +54,68 @@ void check_head(const std::filesystem::path& path, const Head& head) {
   if (vocab < 1 || vocab > limit) throw wrong("a vocabulary of ", vocab, " tokens, expected 1 to ", limit);
   for (const auto id : {head.bos, head.eos}) {
     if (id < -1 || id >= vocab) throw wrong("bos or eos ", id, " outside the vocabulary of ", vocab, " tokens");
+  }
+}
+
+// Both, once all that they say of themselves is right.
+std::pair<Head, Trailer> read_ends(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(Head) + sizeof(Trailer)) {
+    throw refusal(path, "truncated: ", bytes.size(), " bytes, a token shard has at least ",
+                  sizeof(Head) + sizeof(Trailer));
+  }
+  const auto head = read_at<Head>(bytes, 0);
+  const auto trailer = read_at<Trailer>(bytes, bytes.size() - sizeof(Trailer));
+  if (head.magic != kMagic) {
+    throw refusal(path, "not a token shard: expected it to begin with ", quoted(kMagic), ", found ",
+                  quoted(head.magic));
+  }
+  if (head.version != kVersion) {
+    throw refusal(path, "expected format version ", kVersion, ", found ", head.version,
+                  ": written by another peerless");
+  }
+  if (trailer.magic != kEndMagic) {
+    throw refusal(path, "truncated or unfinished: expected it to end with ", quoted(kEndMagic), ", found ",
+                  quoted(trailer.magic));
+  }
+  check_sum(path, "trailer", trailer.own_checksum, token_shard::own_checksum(trailer));
+  check_sum(path, "head", trailer.head_checksum, checksum(bytes_of(head)));
+  check_head(path, head);
+  if (trailer.num_tokens == 0 || trailer.num_documents == 0) throw refusal(path, "holds no tokens");
+  return {head, trailer};
+}
+
+struct Sections {
+  std::span<const std::byte> tokens, documents, table;
+};
+
+Sections cut(const std::filesystem::path& path, std::span<const std::byte> bytes, const Head& head,
+             const Trailer& trailer) {
+  // Counts larger than the file would overflow the sizes below.
+  const bool plausible = std::max(trailer.num_tokens, trailer.num_documents) <= bytes.size();
+  const auto tokens_size = plausible ? padded(trailer.num_tokens * head.token_width) : 0;
+  const auto documents_size = plausible ? padded(trailer.num_documents * 2 * sizeof(std::uint64_t)) : 0;
+  const auto num_blocks = (tokens_size + TokenShard::kBlockBytes - 1) / TokenShard::kBlockBytes;
+  const auto table_size = padded(num_blocks * sizeof(std::uint64_t));
+  const auto expected = sizeof(Head) + tokens_size + documents_size + table_size + sizeof(Trailer);
+  if (!plausible || bytes.size() != expected) {
+    throw refusal(path, "expected ", plausible ? concat(expected, " bytes") : "another size", " for ",
+                  trailer.num_tokens, " tokens in ", trailer.num_documents, " documents, found ", bytes.size());
+  }
+  return {bytes.subspan(sizeof(Head), tokens_size), bytes.subspan(sizeof(Head) + tokens_size, documents_size),
+          bytes.subspan(sizeof(Head) + tokens_size + documents_size, table_size)};
+}
+
+void check_documents(const std::filesystem::path& path, std::span<const std::uint64_t> documents,
+                     const Trailer& trailer) {
+  std::uint64_t raw_bytes = 0;
+  for (std::uint64_t i = 0; i < trailer.num_documents; ++i) {
+    const auto first = documents[2 * i];
+    const bool follows = i == 0 ? first == 0 : first > documents[2 * i - 2];
+    if (!follows || first >= trailer.num_tokens) throw refusal(path, "document ", i, " begins at token ", first);
+    raw_bytes += documents[2 * i + 1];
+  }
+  if (raw_bytes != trailer.raw_bytes) {
+    throw refusal(path, "expected documents of ", trailer.raw_bytes, " bytes, found ", raw_bytes);
   }
 }
 
@@ -67,60 +135,19 @@ std::int64_t widen(const std::byte* tokens, std::span<std::int64_t> into) {
 
 TokenShard::TokenShard(const std::filesystem::path& file) : path_(file), file_(file) {
   const auto bytes = file_.bytes();
-  const auto refuse = [&](const auto&... parts) { return Error(ExitCode::data, path_, ": ", parts...); };
-
-  if (bytes.size() < sizeof(Head) + sizeof(Trailer)) {
-    throw refuse("truncated: ", bytes.size(), " bytes, a token shard has at least ", sizeof(Head) + sizeof(Trailer));
-  }
-  const auto head = read_at<Head>(bytes, 0);
-  const auto trailer = read_at<Trailer>(bytes, bytes.size() - sizeof(Trailer));
-  if (head.magic != kMagic) {
-    throw refuse("not a token shard: expected it to begin with ", quoted(kMagic), ", found ", quoted(head.magic));
-  }
-  if (head.version != kVersion) {
-    throw refuse("expected format version ", kVersion, ", found ", head.version, ": written by another peerless");
-  }
-  if (trailer.magic != kEndMagic) {
-    throw refuse("truncated or unfinished: expected it to end with ", quoted(kEndMagic), ", found ",
-                 quoted(trailer.magic));
-  }
-  check_sum(path_, "trailer", trailer.own_checksum, token_shard::own_checksum(trailer));
-  check_sum(path_, "head", trailer.head_checksum, checksum(bytes_of(head)));
-  check_head(path_, head);
-  if (trailer.num_tokens == 0 || trailer.num_documents == 0) throw refuse("holds no tokens");
-
-  // Counts larger than the file would overflow the sizes below.
-  const bool plausible = std::max(trailer.num_tokens, trailer.num_documents) <= bytes.size();
-  const auto tokens_size = plausible ? padded(trailer.num_tokens * head.token_width) : 0;
-  const auto documents_size = plausible ? padded(trailer.num_documents * 2 * sizeof(std::uint64_t)) : 0;
-  const auto num_blocks = (tokens_size + kBlockBytes - 1) / kBlockBytes;
-  const auto table_size = padded(num_blocks * sizeof(std::uint64_t));
-  const auto expected = sizeof(Head) + tokens_size + documents_size + table_size + sizeof(Trailer);
-  if (!plausible || bytes.size() != expected) {
-    throw refuse("expected ", expected, " bytes for ", trailer.num_tokens, " tokens in ", trailer.num_documents,
-                 " documents, found ", bytes.size());
-  }
-
-  tokens_ = bytes.subspan(sizeof(Head), tokens_size);
-  const auto documents = bytes.subspan(sizeof(Head) + tokens_size, documents_size);
-  const auto table = bytes.subspan(sizeof(Head) + tokens_size + documents_size, table_size);
-  check_sum(path_, "documents", trailer.documents_checksum, checksum(documents));
-  check_sum(path_, "block checksums", trailer.table_checksum, checksum(table));
-  documents_ = numbers(documents).first(2 * trailer.num_documents);
-  checksums_ = numbers(table).first(num_blocks);
-
-  for (std::uint64_t i = 0; i < trailer.num_documents; ++i) {
-    const auto first = documents_[2 * i];
-    const bool follows = i == 0 ? first == 0 : first > documents_[2 * i - 2];
-    if (!follows || first >= trailer.num_tokens) throw refuse("document ", i, " begins at token ", first);
-    raw_bytes_ += documents_[2 * i + 1];
-  }
-  if (raw_bytes_ != trailer.raw_bytes) {
-    throw refuse("expected documents of ", trailer.raw_bytes, " bytes, found ", raw_bytes_);
-  }
+  const auto [head, trailer] = read_ends(path_, bytes);
+  const auto sections = cut(path_, bytes, head, trailer);
+  check_sum(path_, "documents", trailer.documents_checksum, checksum(sections.documents));
+  check_sum(path_, "block checksums", trailer.table_checksum, checksum(sections.table));
+  tokens_ = sections.tokens;
+  documents_ = numbers(sections.documents).first(2 * trailer.num_documents);
+  const auto num_blocks = (tokens_.size() + kBlockBytes - 1) / kBlockBytes;
+  checksums_ = numbers(sections.table).first(num_blocks);
+  check_documents(path_, documents_, trailer);
 
   width_ = head.token_width;
   num_tokens_ = trailer.num_tokens;
+  raw_bytes_ = trailer.raw_bytes;
   digest_ = peerless::digest(bytes_of(trailer));
   const auto token = [](std::int32_t id) { return id < 0 ? std::nullopt : std::optional<TokenId>(id); };
   tokenizer_ = {{head.tokenizer_high, head.tokenizer_low}, head.vocab_size, token(head.bos), token(head.eos)};
@@ -162,6 +189,20 @@ void TokenShard::verify() const {
   for (std::uint64_t at = 0; at < num_tokens_; at += buffer.size()) {
     copy(at, std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), num_tokens_ - at)));
   }
+  for (std::uint64_t i = 0; i < documents(); ++i) check_borders(i);
+}
+
+void TokenShard::check_borders(std::uint64_t document) const {
+  const auto check = [&](std::string_view verb, std::uint64_t at, std::optional<TokenId> expected,
+                         std::string_view name) {
+    std::int64_t found = 0;
+    copy(at, {&found, 1});
+    if (!expected || found == *expected) return;
+    throw refusal(path_, "document ", document, " ", verb, " with the token ", found, ", expected ", name, " ",
+                  *expected);
+  };
+  check("begins", first_token(document), tokenizer_.bos, "bos");
+  check("ends", end_token(document) - 1, tokenizer_.eos, "eos");
 }
 
 }  // namespace peerless

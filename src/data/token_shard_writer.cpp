@@ -22,11 +22,9 @@ void append(std::vector<std::byte>& block, std::span<const TokenId> tokens) {
   }
 }
 
-std::vector<std::byte> padded_section(const std::vector<std::uint64_t>& values) {
-  const auto bytes = std::as_bytes(std::span(values));
-  std::vector<std::byte> section(bytes.begin(), bytes.end());
-  section.resize(padded(section.size()));
-  return section;
+std::span<const std::byte> padded_section(std::vector<std::uint64_t>& values) {
+  values.resize(padded(values.size() * sizeof(values[0])) / sizeof(values[0]));
+  return std::as_bytes(std::span(values));
 }
 
 }  // namespace
@@ -75,10 +73,11 @@ void TokenShardWriter::flush_block() {
 Digest TokenShardWriter::finish() {
   block_.resize(padded(block_.size()));
   if (!block_.empty()) flush_block();
+  const auto num_documents = documents_.size() / 2;
   const auto documents = padded_section(documents_);
   const auto table = padded_section(checksums_);
   Trailer trailer{.num_tokens = num_tokens_,
-                  .num_documents = documents_.size() / 2,
+                  .num_documents = num_documents,
                   .raw_bytes = raw_bytes_,
                   .head_checksum = head_checksum_,
                   .documents_checksum = checksum(documents),

@@ -5,6 +5,7 @@
 
 #include "peerless/base/error.h"
 #include "src/data/dataset_file.h"
+#include "src/data/ordered_work.h"
 
 namespace peerless {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 using Path = std::filesystem::path;
 
 std::vector<Path> shard_files(const Path& path) {
-  if (!std::filesystem::is_directory(path)) return {path};
+  if (!is_folder(path)) return {path};
   std::vector<Path> files;
   for (const auto& name : disk().list(path)) {
     if (name.ends_with(".tok")) files.push_back(path / name);
@@ -39,6 +40,18 @@ void check_listed(const Dataset& dataset, const Path& folder, const std::vector<
   if (!found.empty()) {
     throw Error(ExitCode::data, folder / found.begin()->first, ": not listed in dataset.json beside it");
   }
+}
+
+// What is wrong with the content, in one line; "" when nothing is.
+template <class Action>
+std::string fault(const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
+    return error.what();
+  }
+  return "";
 }
 
 // Index of the part that holds `position`, given where the parts begin and, last, where all end.
@@ -80,8 +93,7 @@ TokenSource::Document TokenSource::document(std::uint64_t index) const {
   const auto& shard = *shards_[part];
   const auto local = index - first_documents_[part];
   const auto first = shard.first_token(local);
-  const auto end = local + 1 < shard.documents() ? shard.first_token(local + 1) : shard.tokens();
-  return {first_tokens_[part] + first, end - first, shard.raw_bytes(local)};
+  return {first_tokens_[part] + first, shard.end_token(local) - first, shard.raw_bytes(local)};
 }
 
 std::uint64_t TokenSource::documents_before(std::uint64_t token) const {
@@ -111,6 +123,20 @@ void TokenSource::expect(const TokenizerInfo& expected) const {
   };
   throw Error(ExitCode::config, path_, ": made with the tokenizer ", words(tokenizer()), ", not with this run's ",
               words(expected), "; prepare the data with this run's tokenizer, or name the one it was prepared with");
+}
+
+std::vector<std::string> faults(const Path& path, std::int64_t threads) {
+  std::vector<std::string> found;
+  const auto note = [&](const std::string& what) {
+    if (!what.empty()) found.push_back(what);
+  };
+  OrderedWork<Path, std::string> work(
+      threads, /*budget=*/static_cast<std::uint64_t>(2 * threads),
+      [](const Path& file) { return fault([&] { TokenShard(file).verify(); }); }, note);
+  for (const auto& file : shard_files(path)) work.add(file, 1);
+  work.finish();
+  if (found.empty()) note(fault([&] { TokenSource source(path); }));  // what is wrong among them
+  return found;
 }
 
 }  // namespace peerless

@@ -1,6 +1,6 @@
-#include "byte_tokenizer.h"
+#include "src/text/byte_tokenizer.h"
 
-#include "vocabulary.h"
+#include "src/text/vocabulary.h"
 
 namespace peerless {
 

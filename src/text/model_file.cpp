@@ -1,4 +1,4 @@
-#include "model_file.h"
+#include "src/text/model_file.h"
 
 #include <cstdint>
 #include <optional>

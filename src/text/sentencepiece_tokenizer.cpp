@@ -1,11 +1,11 @@
-#include "sentencepiece_tokenizer.h"
+#include "src/text/sentencepiece_tokenizer.h"
 
 #include <utility>
 
 #include "peerless/base/files.h"
+#include "peerless/base/utf8.h"
 #include "peerless/text/sentencepiece.h"
-#include "peerless/text/utf8.h"
-#include "vocabulary.h"
+#include "src/text/vocabulary.h"
 
 namespace peerless {
 namespace {
@@ -66,6 +66,10 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, std::string na
   sentencepiece::SetMinLogLevel(3);  // it speaks on standard error; we have logs and errors of our own
   if (const auto status = processor_.LoadFromSerializedProto(model); !status.ok()) {
     throw refuse(status.error_message());
+  }
+
+  if (processor_.GetPieceSize() != std::ssize(file_.pieces)) {
+    throw refuse(concat("SentencePiece finds ", processor_.GetPieceSize(), " pieces in it, we ", file_.pieces.size()));
   }
 
   std::size_t byte_pieces = 0;
@@ -129,7 +133,7 @@ std::vector<TokenId> SentencePieceTokenizer::encode_plainly(std::string_view tex
 std::string_view SentencePieceTokenizer::next_word(std::string_view text) const {
   bool in_word = false;  // past its leading spaces
   std::size_t i = 0;
-  while (i < text.size()) {
+  while (i < text.size() && i <= kMaxWord) {  // what lies behind is looked at when it is its turn
     const char c = text[i];
     if (c == '\0') break;
     if (word_by_word_ && c == ' ' && in_word) break;

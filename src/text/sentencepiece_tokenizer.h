@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "model_file.h"
 #include "peerless/text/tokenizer.h"
+#include "src/text/model_file.h"
 
 namespace peerless {
 

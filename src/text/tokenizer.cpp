@@ -1,7 +1,7 @@
 #include "peerless/text/tokenizer.h"
 
-#include "byte_tokenizer.h"
 #include "peerless/text/sentencepiece.h"
+#include "src/text/byte_tokenizer.h"
 
 namespace peerless {
 namespace {

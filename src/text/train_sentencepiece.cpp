@@ -8,13 +8,18 @@
 #include "peerless/base/error.h"
 #include "peerless/base/log.h"
 #include "peerless/base/random.h"
+#include "peerless/base/utf8.h"
 #include "peerless/text/sentencepiece.h"
-#include "peerless/text/utf8.h"
 
 namespace peerless {
 namespace {
 
 constexpr std::size_t kPassage = 4096;  // bytes: what the sample takes or leaves, and the longest line
+
+struct Passage {
+  std::string_view text;
+  bool goes_on;  // the line does: it is cut here
+};
 
 // A uniform sample of a stream's passages in bounded memory: those whose random keys are the smallest.
 class Sample {
@@ -22,10 +27,10 @@ class Sample {
   Sample(std::int64_t seed, std::int64_t max_bytes)
       : keys_(static_cast<std::uint64_t>(seed), /*stream=*/0), max_bytes_(max_bytes) {}
 
-  void add(std::string_view passage) {
-    kept_.push_back({keys_.bits(count_++), std::string(passage)});
+  void add(const Passage& passage) {
+    kept_.push_back({keys_.bits(count_++), std::string(passage.text), passage.goes_on});
     std::push_heap(kept_.begin(), kept_.end());
-    bytes_ += static_cast<std::int64_t>(passage.size());
+    bytes_ += static_cast<std::int64_t>(passage.text.size());
     while (bytes_ > max_bytes_) {
       std::pop_heap(kept_.begin(), kept_.end());
       bytes_ -= static_cast<std::int64_t>(kept_.back().text.size());
@@ -36,34 +41,37 @@ class Sample {
   // In no order that means anything: the trainer counts words.
   std::vector<std::string> take() {
     std::vector<std::string> texts;
-    for (auto& passage : std::exchange(kept_, {})) texts.push_back(std::move(passage.text));
+    for (auto& kept : std::exchange(kept_, {})) texts.push_back(std::move(kept.text));
     return texts;
   }
 
   std::int64_t bytes() const { return bytes_; }
+  std::int64_t cuts() const {
+    return std::count_if(kept_.begin(), kept_.end(), [](const Kept& kept) { return kept.goes_on; });
+  }
 
  private:
-  struct Passage {
+  struct Kept {
     std::uint64_t key;
     std::string text;
-    bool operator<(const Passage& other) const { return key < other.key; }
+    bool goes_on;
+    bool operator<(const Kept& other) const { return key < other.key; }
   };
 
   RandomStream keys_;
   std::int64_t max_bytes_;
   std::int64_t bytes_ = 0;
   std::uint64_t count_ = 0;
-  std::vector<Passage> kept_;  // a heap, the largest key in front
+  std::vector<Kept> kept_;  // a heap, the largest key in front
 };
 
 // Whole lines of up to kPassage bytes; a longer line is cut.
-std::string_view next_passage(std::string_view text, TrainingReport& report) {
-  if (text.size() <= kPassage) return text;
+Passage next_passage(std::string_view text) {
+  if (text.size() <= kPassage) return {text, false};
   const auto end = text.rfind('\n', kPassage - 1);
-  if (end != std::string_view::npos) return text.substr(0, end + 1);
-  const bool goes_on = text[kPassage] != '\n';
-  report.cut_lines += goes_on;
-  return utf8_prefix(text, kPassage);
+  if (end != std::string_view::npos) return {text.substr(0, end + 1), false};
+  const auto passage = utf8_prefix(text, kPassage);
+  return {passage, text[passage.size()] != '\n'};
 }
 
 std::vector<std::string> sample_passages(const SentencePieceTraining& options, const NextText& next,
@@ -78,12 +86,13 @@ std::vector<std::string> sample_passages(const SentencePieceTraining& options, c
       continue;
     }
     while (!rest.empty()) {
-      const auto passage = next_passage(rest, report);
+      const auto passage = next_passage(rest);
       sample.add(passage);
-      rest.remove_prefix(passage.size());
+      rest.remove_prefix(passage.text.size());
     }
   }
   report.sampled_bytes = sample.bytes();
+  report.cuts = sample.cuts();
   return sample.take();
 }
 

@@ -13,9 +13,8 @@ TEST(Error, JoinsItsPartsAndKeepsItsCode) {
 
 TEST(Error, EveryExitCodeHasItsNumberAndName) {
   const std::vector<std::pair<int, std::string>> expected = {
-      {0, "OK"},       {1, "DIFFERENT"}, {1, "DIFFERENT"}, {64, "USAGE"},     {65, "DATA"},
-      {66, "NOINPUT"}, {70, "INTERNAL"}, {73, "OUTPUT"},   {74, "IO"},        {75, "PREEMPTED"},
-      {76, "PEER"},    {78, "CONFIG"},   {80, "DIVERGED"}, {81, "NOPROGRESS"}};
+      {0, "OK"},  {1, "DIFFERENT"},  {64, "USAGE"}, {65, "DATA"},   {66, "NOINPUT"},  {70, "INTERNAL"},  {73, "OUTPUT"},
+      {74, "IO"}, {75, "PREEMPTED"}, {76, "PEER"},  {78, "CONFIG"}, {80, "DIVERGED"}, {81, "NOPROGRESS"}};
   for (const auto& [number, text] : expected) EXPECT_EQ(name(static_cast<ExitCode>(number)), text);
 }
 

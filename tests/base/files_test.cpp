@@ -4,10 +4,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <thread>
+#include <utility>
 
+#include "tests/support/complaint.h"
+#include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -25,19 +31,14 @@ class FilesTest : public testing::Test {
 
   std::string read(const fs::path& file) { return read_text(files, file, 1 << 20); }
 
-  // The message of the Error that `action` throws, its code in front.
+  // The message of the Error that `action` throws, its code in front; the folder's name is TMP.
   template <class Action>
   std::string failure(const Action& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      std::string what = error.what();
-      for (std::size_t at; (at = what.find(folder.path().string())) != std::string::npos;) {
-        what.replace(at, folder.path().string().size(), "TMP");
-      }
-      return concat(name(error.code()), " ", what);
+    auto [code, what] = test::complaint(action);
+    for (std::size_t at; (at = what.find(folder.path().string())) != std::string::npos;) {
+      what.replace(at, folder.path().string().size(), "TMP");
     }
-    return "no error";
+    return concat(name(code), " ", what);
   }
 
   static mode_t mode(const fs::path& entry) {
@@ -148,6 +149,78 @@ TEST_F(FilesTest, FoldersAreMadeWithTheirParents) {
   make_folders(files, folder / "a/b");
   EXPECT_EQ(files.info(folder / "a/b/c")->kind, FileInfo::Kind::folder);
   EXPECT_EQ(files.list(folder / "a/b"), std::vector<std::string>{"c"});
+}
+
+// Two processes that make the same folders: the other one was faster between the look and the making.
+class Raced : public MemoryFiles {
+ public:
+  std::function<void()> other;
+  void make_folder(const Path& made) override {
+    if (other) std::exchange(other, nullptr)();
+    MemoryFiles::make_folder(made);
+  }
+};
+
+TEST_F(FilesTest, AFolderThatSomebodyElseMakesMeanwhileIsFine) {
+  Raced raced;
+  raced.other = [&] { raced.MemoryFiles::make_folder("/a"); };
+  make_folders(raced, "/a/b");
+  EXPECT_EQ(raced.info("/a/b")->kind, FileInfo::Kind::folder);
+  raced.other = [&] { raced.create("/c"); };
+  EXPECT_EQ(failure([&] { make_folders(raced, "/c"); }), "OUTPUT /c: cannot make the folder: File exists");
+}
+
+TEST_F(FilesTest, AFolderIsOneWhereALinkLeads) {
+  write(folder / "a", "");
+  fs::create_directory_symlink(folder.path(), folder / "link");
+  fs::create_symlink("loop", folder / "loop");
+  EXPECT_TRUE(is_folder(folder.path()));
+  EXPECT_TRUE(is_folder(folder / "link"));
+  for (const char* name : {"a", "none", "a/below"}) EXPECT_FALSE(is_folder(folder / name)) << name;
+  EXPECT_EQ(failure([&] { is_folder(folder / "loop"); }),
+            "NOINPUT TMP/loop: cannot look up: Too many levels of symbolic links");
+}
+
+TEST_F(FilesTest, WhereNoFileCanBeMadeIsKnownBefore) {
+  expect_writable(files, folder / "a");
+  EXPECT_TRUE(files.list(folder.path()).empty());
+  EXPECT_EQ(failure([&] { expect_writable(files, folder / "no/a"); }),
+            "OUTPUT TMP/no/.a.tmp: cannot create: No such file or directory");
+}
+
+TEST_F(FilesTest, AFileSystemThatCannotSyncAFolderIsNamedAsTheCause) {
+  EXPECT_EQ(failure([&] { files.sync_folder("/proc"); }),
+            "IO /proc: cannot sync the folder (its file system cannot, so nothing there is durable; take another): "
+            "Invalid argument");
+}
+
+TEST_F(FilesTest, ALockNamesItsHolderUntilItEnds) {
+  auto lock = files.lock(folder / "lock", "the first");
+  EXPECT_EQ(failure([&] { files.lock(folder / "lock", "the second"); }), "OUTPUT TMP: in use by the first");
+  lock.reset();
+  lock = files.lock(folder / "lock", "the second");
+  EXPECT_EQ(read(folder / "lock"), "the second");
+}
+
+TEST_F(FilesTest, ALockStaysExclusiveWhereItsHoldersRemoveItsFile) {
+  std::atomic<int> inside = 0, overlaps = 0;
+  const auto work = [&] {
+    for (int i = 0; i < 3000; ++i) {
+      try {
+        const auto lock = files.lock(folder / "lock", "a thread");
+        overlaps += ++inside != 1;
+        --inside;
+        files.remove(folder / "lock");
+      } catch (const IoError&) {
+        ++overlaps;             // somebody else removed the file of a lock that is held
+      } catch (const Error&) {  // in use
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(overlaps, 0);
 }
 
 TEST_F(FilesTest, RemovingATreeDoesNotFollowLinks) {

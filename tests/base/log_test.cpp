@@ -13,10 +13,7 @@ namespace {
 
 class LogTest : public testing::Test {
  protected:
-  ~LogTest() override {
-    log::close_file();
-    log::set_level(log::Level::info);
-  }
+  ~LogTest() override { log::close_file(); }
 
   // What `action` writes to standard error.
   template <class Action>
@@ -40,12 +37,6 @@ TEST_F(LogTest, AnInfoLineHasTheTimeAndTheText) {
 TEST_F(LogTest, WarningsAndErrorsSayWhatTheyAre) {
   EXPECT_TRUE(screen([] { log::warning("w"); }).ends_with(" warning: w\n"));
   EXPECT_TRUE(screen([] { log::error("e"); }).ends_with(" error: e\n"));
-}
-
-TEST_F(LogTest, LinesBelowTheLevelAreNotWritten) {
-  EXPECT_EQ(screen([] { log::debug("d"); }), "");
-  log::set_level(log::Level::debug);
-  EXPECT_TRUE(screen([] { log::debug("d"); }).ends_with(" debug: d\n"));
 }
 
 TEST_F(LogTest, UserTextIsNeverAFormatNorASecondLine) {

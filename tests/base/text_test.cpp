@@ -43,6 +43,8 @@ TEST(HumanBytes, KeepsOneDecimalAndTheRightUnit) {
   EXPECT_EQ(human_bytes(3.2e6), "3.2 MB");
   EXPECT_EQ(human_bytes(999'990), "1.0 MB");
   EXPECT_EQ(human_bytes(5e18), "5000.0 PB");
+  EXPECT_EQ(human_bytes(3e30), "3e+15 PB");
+  EXPECT_EQ(human_bytes(std::numeric_limits<double>::infinity()), "inf PB");
   EXPECT_EQ(human(1.5e12, "FLOP/s"), "1.5 TFLOP/s");
 }
 
@@ -63,10 +65,24 @@ TEST(Nearest, CountsLettersAddedDroppedChangedAndSwapped) {
   EXPECT_EQ(nearest("top_k", {}), "");
 }
 
+TEST(Nearest, IsNothingWhereItWouldBeAGuess) {
+  EXPECT_EQ(nearest("abcdef", {"abcdxyz"}), "");
+  EXPECT_EQ(nearest("abcdef", {"abcdxy"}), "abcdxy") << "2 edits";
+  EXPECT_EQ(nearest("abcdefghi", {"abcdefxyz"}), "abcdefxyz") << "3 edits of 9 letters";
+  EXPECT_EQ(nearest("abcdefghi", {"abcdexxyz"}), "");
+  EXPECT_EQ(nearest("lr", {"at", "x"}), "");
+  EXPECT_EQ(nearest("", {"at", ""}), "");
+}
+
 TEST(Printable, KeepsOneMessageOnOneLine) {
   EXPECT_EQ(printable("a\nb\t\x7f\x1b[0m"), "a\\x0ab\\x09\\x7f\\x1b[0m");
   EXPECT_EQ(printable("größe"), "größe");
   EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+}
+
+TEST(Printable, LeavesNothingThatATerminalObeysOrUtf8Forbids) {
+  EXPECT_EQ(printable("\u009b2J \u0085 \u00a0"), "\\xc2\\x9b2J \\xc2\\x85 \u00a0");
+  EXPECT_EQ(printable("caf\xe9 \x9b \xf0\x9f"), "caf\\xe9 \\x9b \\xf0\\x9f");
 }
 
 }  // namespace

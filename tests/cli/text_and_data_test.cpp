@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "peerless/base/text.h"
 #include "tests/cli/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -86,6 +88,55 @@ TEST_F(TextAndData, PreparedDataAreInspectedAndVerified) {
   shard[100] ^= 1;
   test::write(folder / "train/00000.tok", shard);
   expect({"data", "verify", "train"}, 65, "train/00000.tok: damaged: checksum of the tokens in block 0");
+  const auto refused = run({"data", "verify", "train", "--json"});
+  EXPECT_EQ(refused.code, 65);
+  EXPECT_EQ(json::parse(refused.out)["faults"].size(), 1u);
+}
+
+TEST_F(TextAndData, SuffixesSwallowNoInput) {
+  test::write(folder / "a.txt", "one\n");
+  test::write(folder / "b.h", "two\n");
+  const auto prepared =
+      answer({"data", "prepare", "--suffix", ".h,.txt", "a.txt", "b.h", "--tokenizer", "byte", "--out", "t"});
+  EXPECT_EQ(prepared["train"]["documents"], 2);
+}
+
+TEST_F(TextAndData, FilesPassedOverAreCounted) {
+  test::write(folder / "in.txt", "one\n");
+  std::filesystem::create_directory(folder / "in");
+  test::write(folder / "in/a.md", "two\n");
+  test::write(folder / "in/b.txt", "three\n");
+  EXPECT_THAT(run({"data", "prepare", "in", "--tokenizer", "byte", "--out", "t"}).out,
+              HasSubstr("passed over: 1 file of other suffixes (--suffix)\n"));
+}
+
+TEST_F(TextAndData, AVocabularyIsListedForPeopleAndPrograms) {
+  EXPECT_THAT(run({"tokenizer", "info", "--tokenizer", "byte", "--tokens"}).out, HasSubstr("\n10\t<0x0A>\n"));
+  const auto info = answer({"tokenizer", "info", "--tokenizer", "byte", "--tokens"});
+  EXPECT_EQ(info["tokens"].size(), 258u);
+  EXPECT_EQ(info["tokens"][10], "<0x0A>");
+}
+
+TEST_F(TextAndData, ThatAModelCannotBeWrittenIsSaidBeforeTraining) {
+  test::write(folder / "file", "");
+  expect({"tokenizer", "train", corpus, "--out", "file/m"}, 73, "file/.m.tmp: cannot create: Not a directory");
+  expect({"tokenizer", "train", corpus, "--out", "m", "--max-bytes", "1000"}, 64, "--max-bytes");
+}
+
+TEST_F(TextAndData, PathsAndAnswersMayHoldAnyBytes) {
+  std::filesystem::create_directory(folder / "caf\xe9");
+  test::write(folder / "caf\xe9/a.txt", "one\n");
+  EXPECT_EQ(answer({"data", "prepare", "caf\xe9", "--tokenizer", "byte", "--out", "t\xe9"})["train"]["path"],
+            "t\ufffd");
+  const auto missing = run({"data", "inspect", "a\x1b[2J"});
+  EXPECT_EQ(missing.err, "peerless: NOINPUT: a\\x1b[2J: cannot open: No such file or directory\n");
+}
+
+TEST_F(TextAndData, AnAnswerThatCannotBeWrittenIsAnError) {
+  const auto command = concat(test::program(), " tokenizer info --tokenizer byte > /dev/full 2> ", folder / "err");
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 74);
+  EXPECT_EQ(test::content(folder / "err"),
+            "peerless: IO: standard output: cannot write all of the answer: is the disk full, or the pipe closed?\n");
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 
 #include <functional>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 using example::DenseConfig;
 using example::PeerConfig;
 using example::RunConfig;
+using test::complaint;
 
 std::vector<Difference> changed(const std::function<void(RunConfig&)>& change, const RunConfig& before = {}) {
   RunConfig after = before;
@@ -69,8 +70,9 @@ TEST(CheckResume, LetsFreeAndOverriddenKeysChange) {
     run.name = "other";
     run.optim.lr = 0.5;
   });
-  EXPECT_EQ(complaint([&] { check_resume(differences, {"optim.lr"}); }), "");
-  EXPECT_EQ(complaint([&] { check_resume(differences, {"optim"}); }), "") << "a section covers its keys";
+  EXPECT_EQ(complaint(ExitCode::config, [&] { check_resume(differences, {"optim.lr"}); }), "");
+  EXPECT_EQ(complaint(ExitCode::config, [&] { check_resume(differences, {"optim"}); }), "")
+      << "a section covers its keys";
 }
 
 TEST(CheckResume, RefusesEverythingElseAndSaysWhatWouldAllowIt) {
@@ -79,9 +81,10 @@ TEST(CheckResume, RefusesEverythingElseAndSaysWhatWouldAllowIt) {
     run.name = "other";
     run.optim.lr = 0.5;
   });
-  EXPECT_EQ(complaint([&] {
-              check_resume(differences, {"seed", "opt", "optim.l"});
-            }),
+  EXPECT_EQ(complaint(ExitCode::config,
+                      [&] {
+                        check_resume(differences, {"seed", "opt", "optim.l"});
+                      }),
             "seed: is 1 in the checkpoint, got 2; a run cannot change it, start a new run\n"
             "optim.lr: is 0.001 in the checkpoint, got 0.5; --override optim.lr allows it");
 }

@@ -5,13 +5,14 @@
 
 #include <filesystem>
 
-#include "complaint.h"
-#include "example.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
 
 using example::RunConfig;
+using test::complaint;
 
 class ConfigFile : public testing::Test {
  protected:
@@ -40,24 +41,20 @@ TEST_F(ConfigFile, LoadsWithOverridesAndOrigins) {
 
 TEST_F(ConfigFile, NamesTheFileInItsErrors) {
   const auto path = write("sed: 3\n");
-  EXPECT_EQ(complaint([&] { load<RunConfig>(disk(), path, {}); }),
+  EXPECT_EQ(complaint(ExitCode::config, [&] { load<RunConfig>(disk(), path, {}); }),
             path.string() + ":1:1: sed: unknown key; did you mean 'seed'?");
 }
 
 TEST_F(ConfigFile, IsNotReadAboveOneMebibyte) {
   const auto path = write("");
   std::filesystem::resize_file(path, 100'000'000);
-  EXPECT_EQ(complaint([&] { load<RunConfig>(disk(), path, {}); }),
+  EXPECT_EQ(complaint(ExitCode::config, [&] { load<RunConfig>(disk(), path, {}); }),
             path.string() + ":1:1: a config must not exceed 1048576 bytes, got 100000000");
 }
 
 TEST_F(ConfigFile, ThatIsAbsentIsAnErrorOfItsOwn) {
-  try {
-    load<RunConfig>(disk(), "/nonexistent/run.yaml", {});
-    FAIL() << "accepted";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ExitCode::no_input);
-  }
+  EXPECT_EQ(complaint(ExitCode::no_input, [] { load<RunConfig>(disk(), "/nonexistent/run.yaml", {}); }),
+            "/nonexistent/run.yaml: cannot open: No such file or directory");
 }
 
 }  // namespace

@@ -3,14 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
 
 using example::RunConfig;
+using test::complaint;
 using testing::HasSubstr;
 
 TEST(LeafPaths, AreAllKeysWithKindsAndElements) {
@@ -70,9 +71,12 @@ TEST(ExplainKey, FindsKeysOfKindsAndElements) {
 }
 
 TEST(ExplainKey, OffersTheNearestOfAnUnknownOne) {
-  EXPECT_EQ(complaint([] { explain<RunConfig>("model.ffw.top_l"); }),
+  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>("model.ffw.top_l"); }),
             "there is no key 'model.ffw.top_l'; did you mean 'model.ffw.top_k'?");
-  EXPECT_EQ(complaint([] { explain<RunConfig>(""); }), "there is no key ''; did you mean 'log'?");
+  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>("top_kk"); }),
+            "there is no key 'top_kk'; did you mean 'model.ffw.top_k' or 'model.layers.*.ffw.top_k'?");
+  EXPECT_EQ(complaint(ExitCode::config, [] { explain<RunConfig>(""); }),
+            "there is no key ''; here are seed, name, model, optim and log");
 }
 
 TEST(ConfigMarkdown, HasATablePerSection) {

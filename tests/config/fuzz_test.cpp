@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <random>
 
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
 
 namespace peerless::config {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
@@ -12,6 +12,7 @@ namespace {
 using example::DenseConfig;
 using example::PeerConfig;
 using example::RunConfig;
+using test::complaint;
 
 constexpr std::string_view kFile = R"(seed: 1
 model:
@@ -27,7 +28,7 @@ RunConfig with(const std::vector<std::string>& overrides, std::string_view file 
   return read<RunConfig>(tree);
 }
 std::string refusal(const std::vector<std::string>& overrides) {
-  return complaint([&] { with(overrides); });
+  return complaint(ExitCode::config, [&] { with(overrides); });
 }
 
 TEST(Overrides, SetAKeyOfTheFileOrANewOne) {
@@ -76,9 +77,36 @@ TEST(Overrides, FailWithTheCommandLineAsTheirPlace) {
 }
 
 TEST(Overrides, AreToldAfterTheProblemsOfTheFile) {
-  EXPECT_EQ(complaint([] { with({"seed=-1"}, "seed: 1\nname: ''"); }),
+  EXPECT_EQ(complaint(ExitCode::config, [] { with({"seed=-1"}, "seed: 1\nname: ''"); }),
             "run.yaml:2:7: name: must be non-empty, got \"\"\n"
             "command line: seed: must be >= 0, got -1");
+}
+
+TEST(Overrides, HideNoErrorOfTheFile) {
+  const auto hidden = [](std::string_view file, const std::vector<std::string>& overrides) {
+    return complaint(ExitCode::config, [&] { with(overrides, file); });
+  };
+  EXPECT_EQ(hidden("seed: many", {"seed=1"}), "run.yaml:1:7: seed: expected an integer, got 'many'");
+  EXPECT_EQ(hidden("model: 5", {"model.n_layers=3"}), "run.yaml:1:8: model: expected a mapping, got '5'");
+  EXPECT_EQ(hidden("optim: {lr: 0, lrr: 1}", {"optim={lr: 1}"}),
+            "run.yaml:1:13: optim.lr: must be > 0, got 0\n"
+            "run.yaml:1:16: optim.lrr: unknown key; did you mean 'lr'?");
+  EXPECT_EQ(hidden("sed: 1", {"seed=1"}), "run.yaml:1:1: sed: unknown key; did you mean 'seed'?") << "told once";
+}
+
+TEST(Overrides, MayCompleteAndMendTheWholeOfAFile) {
+  EXPECT_EQ(with({"model.layers.0.at=[1]"}, "model: {layers: [{}]}").model.layers[0].at, (LayerSet{{1, 1}}));
+  EXPECT_EQ(with({"model.ffw.kind=peer"}, "model: {ffw: {top_k: 2}}").model.ffw,
+            example::FfwConfig(PeerConfig{.top_k = 2}));
+  EXPECT_EQ(with({"model.ffw.num_keys=9"}, "model: {ffw: {kind: peer, top_k: 9}}").model.ffw,
+            example::FfwConfig(PeerConfig{.num_keys = 9, .top_k = 9}));
+}
+
+TEST(Overrides, OfAKindSayHowToReplaceWhatTheFileSetsForAnother) {
+  EXPECT_EQ(
+      refusal({"model.ffw.kind=dense"}),
+      "run.yaml:3:21: model.ffw.top_k: unknown key of kind 'dense'; it belongs to kind 'peer'; to replace that on "
+      "the command line, set the whole: model.ffw='{kind: dense}'");
 }
 
 TEST(Overrides, NeedAListThatHasTheElement) {
@@ -101,9 +129,24 @@ TEST(Overrides, AreKeysAndValues) {
   EXPECT_EQ(refusal({"optim={lr: 1, lr: 2}"}), "command line: optim.lr: duplicate key");
   EXPECT_EQ(refusal({std::string(100, 'a')}),
             "command line: expected key.path=value, got '" + std::string(60, 'a') + "...'");
-  std::string deep = "a";
-  for (int i = 0; i < 100'000; ++i) deep += ".a";
-  EXPECT_NE(refusal({deep + "=1"}).find("nested deeper than 32 levels"), std::string::npos);
+}
+
+TEST(Overrides, AreNoDeeperThanAFileMayBe) {
+  const auto nested = [](int keys, int lists) {
+    std::string text = "a";
+    for (int i = 1; i < keys; ++i) text += ".a";
+    Tree tree = parse_yaml("", "run.yaml");
+    return complaint(ExitCode::config, [&] {
+      apply_overrides(tree, {concat(text, "=", std::string(lists, '['), std::string(lists, ']'))});
+    });
+  };
+  std::string path;
+  while (path.size() < 60) path += "a.";
+  EXPECT_EQ(nested(2, 30), "");
+  EXPECT_EQ(nested(2, 31), "command line: a.a: nested deeper than 32 levels");
+  EXPECT_EQ(nested(32, 0), "");
+  EXPECT_EQ(nested(33, 0), "command line: " + path + "...: nested deeper than 32 levels");
+  EXPECT_EQ(nested(100'000, 0), "command line: " + path + "...: nested deeper than 32 levels");
 }
 
 }  // namespace

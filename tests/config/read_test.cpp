@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "complaint.h"
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::config {
 namespace {
@@ -12,10 +12,11 @@ namespace {
 using example::DenseConfig;
 using example::PeerConfig;
 using example::RunConfig;
+using test::complaint;
 
 RunConfig parsed(std::string_view yaml) { return parse<RunConfig>(yaml, "run.yaml"); }
 std::string refusal(std::string_view yaml) {
-  return complaint([&] { parsed(yaml); });
+  return complaint(ExitCode::config, [&] { parsed(yaml); });
 }
 
 TEST(ReadConfig, AnAbsentKeyKeepsTheDefaultOfTheStruct) { EXPECT_EQ(parsed(""), RunConfig()); }
@@ -92,7 +93,22 @@ const BadConfig kBadConfigs[] = {
      "run.yaml:1:28: model.ffw.top_k: unknown key of kind 'dense'; it belongs to kind 'peer'"},
     {"KeyInAnElement", "model: {layers: [{at: [1]}, {at: [2], fw: 1}]}",
      "run.yaml:1:39: model.layers.1.fw: unknown key; did you mean 'ffw'?"},
-    {"KeyWithADot", "model.n_layers: 3", "run.yaml:1:1: model.n_layers: unknown key; did you mean 'model'?"},
+    {"KeyWithADot", "model.n_layers: 3",
+     "run.yaml:1:1: model.n_layers: unknown key; in a file 'n_layers' stands inside 'model', not behind a dot"},
+    {"KeyOfAnotherSection", "lr: 3", "run.yaml:1:1: lr: unknown key; did you mean 'optim.lr'?"},
+    {"NearAKeyOfAnotherSection", "warm_up: 3", "run.yaml:1:1: warm_up: unknown key; did you mean 'optim.warmup'?"},
+    {"KeyOfTheTop", "optim: {seed: 3}", "run.yaml:1:9: optim.seed: unknown key; did you mean 'seed' at the top?"},
+    {"KeyOfManyKinds", "top_k: 3",
+     "run.yaml:1:1: top_k: unknown key; did you mean 'model.ffw.top_k' or 'model.layers.*.ffw.top_k'?"},
+    {"KeyLikeNoOther", "optim: {frobnicate: 3}",
+     "run.yaml:1:9: optim.frobnicate: unknown key; here are lr, betas and warmup"},
+    {"MisspeltKind", "model: {ffw: {knid: peer, top_k: 3}}",
+     "run.yaml:1:15: model.ffw.knid: unknown key; did you mean 'kind'?"},
+    {"NoKindAndAnUnknownKey", "model: {ffw: {top_kk: 3}}",
+     "run.yaml:1:14: model.ffw: kind is missing: dense or peer\n"
+     "run.yaml:1:15: model.ffw.top_kk: unknown key; did you mean 'top_k'?"},
+    {"KindLikeNoOther", "model: {ffw: {kind: transformer}}",
+     "run.yaml:1:21: model.ffw.kind: expected dense or peer, got 'transformer'"},
     {"BrokenRule", "model: {n_layers: 0}", "run.yaml:1:19: model.n_layers: must be >= 1, got 0"},
     {"BrokenOptional", "model: {softcap: -1.5}", "run.yaml:1:18: model.softcap: must be > 0, got -1.5"},
     {"BrokenElement", "optim: {betas: [0.9, 1]}", "run.yaml:1:22: optim.betas.1: must be >= 0 and < 1, got 1"},
@@ -196,7 +212,7 @@ struct Required {
 };
 
 TEST(ReadConfig, ADefaultThatBreaksItsRuleMakesTheKeyRequired) {
-  EXPECT_EQ(complaint([] { parse<Required>("", "run.yaml"); }),
+  EXPECT_EQ(complaint(ExitCode::config, [] { parse<Required>("", "run.yaml"); }),
             "run.yaml:1:1: tokenizer.model: is required, and must be non-empty");
   EXPECT_EQ(parse<Required>("tokenizer: {model: a.model}", "run.yaml").tokenizer.model, "a.model");
 }

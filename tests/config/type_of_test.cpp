@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "example.h"
+#include "tests/config/example.h"
 
 namespace peerless::config {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "example.h"
 #include "peerless/config/config.h"
+#include "tests/config/example.h"
 
 namespace peerless::config {
 namespace {

@@ -1,14 +1,15 @@
 #include "peerless/config/yaml.h"
+#include "tests/support/complaint.h"
 
 #include <gtest/gtest.h>
-
-#include "complaint.h"
 
 namespace peerless::config {
 namespace {
 
+using test::complaint;
+
 std::string refusal(std::string_view yaml) {
-  return complaint([&] { parse_yaml(yaml, "run.yaml"); });
+  return complaint(ExitCode::config, [&] { parse_yaml(yaml, "run.yaml"); });
 }
 
 TEST(Yaml, BecomesATreeThatKnowsItsPlaces) {

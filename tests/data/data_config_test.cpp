@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "shards.h"
+#include "peerless/config/config.h"
+#include "tests/data/shards.h"
 
 namespace peerless {
 namespace {
@@ -16,6 +17,17 @@ TEST(DataConfig, NamesOfValidationSetsDiffer) {
   EXPECT_EQ(refusal({{"a", "x"}, {"b", "x"}}), "val: two sets are named \"x\"");
   EXPECT_EQ(refusal({{"a", "x/y\n"}}),
             "val: name \"x/y\\x0a\" becomes part of metric names; only letters, digits and _ - . may be in it");
+}
+
+// global_batch_size * seq_len and the like are computed in 64 bits.
+TEST(DataConfig, SizesCannotOverflow) {
+  const auto parsed = [](std::string_view seq_len) {
+    return complaint(ExitCode::config, [&] {
+      config::parse<DataConfig>(concat("{train: [{path: t}], seq_len: ", seq_len, "}"), "run.yaml");
+    });
+  };
+  EXPECT_EQ(parsed("1073741824"), "");
+  EXPECT_EQ(parsed("1073741825"), "run.yaml:1:31: seq_len: must be >= 1 and <= 1073741824, got 1073741825");
 }
 
 }  // namespace

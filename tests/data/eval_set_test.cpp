@@ -6,7 +6,7 @@
 #include <set>
 
 #include "peerless/data/scoring_windows.h"
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -82,6 +82,29 @@ TEST_F(Evaluation, ALimitTakesWholeDocumentsOfAFixedRandomOrder) {
     EXPECT_EQ(set.raw_bytes(), 10 * (set.targets() + set.documents())) << "ten bytes for each token, bos too";
   }
   EXPECT_EQ(before, 40);
+}
+
+TEST_F(Evaluation, TheDocumentsOfALimitAreNotTheFirstOnes) {
+  Documents equal = counting_documents(std::vector<std::size_t>(400, 9));
+  for (std::size_t i = 0; i < equal.size(); ++i) equal[i][1] = static_cast<TokenId>(3 + i / 100);
+  write_shard(folder / "equal.tok", equal);
+  const EvalSet set({.path = (folder / "equal.tok").string(), .name = "v"}, tokenizer_of(100), 8, 10, 4);
+  std::map<std::int64_t, int> by_quarter;
+  for (std::int64_t i = 0; i < set.batches(); ++i) {
+    const auto batch = set.batch(i);
+    for (std::int64_t row = 0; row < batch.batch; ++row) {
+      ++by_quarter[batch.targets[static_cast<std::size_t>(row * batch.seq_len)]];
+    }
+  }
+  ASSERT_EQ(by_quarter.size(), 4u);
+  for (const auto& [quarter, count] : by_quarter) EXPECT_NEAR(count, 10, 7) << "of 40, from each quarter of the set";
+}
+
+TEST_F(Evaluation, ADocumentThatDoesNotBeginWithBosIsRefused) {
+  write_shard(folder / "bad.tok", {{kBos, 5, kEos}, {6, 5, 4, 3, 9, kEos}});
+  const EvalSet set({.path = (folder / "bad.tok").string(), .name = "v"}, tokenizer_of(100), 2, 10);
+  EXPECT_EQ(complaint(ExitCode::data, [&] { set.batch(0); }),
+            (folder / "bad.tok").string() + ": a document begins at token 3 with the id 6, expected bos 1");
 }
 
 TEST_F(Evaluation, AFirstDocumentLargerThanTheLimitIsScoredWhole) {

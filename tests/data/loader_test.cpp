@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -143,8 +143,16 @@ TEST_F(Loading, TheFingerprintIsOfContentWeightsAndLength) {
 TEST_F(Loading, TheDescriptionNamesEachSource) {
   const auto lines = data(config()).description();
   ASSERT_EQ(lines.size(), 1u);
-  EXPECT_THAT(lines.at("train[0]"),
-              testing::MatchesRegex(".*data: weight 1, [0-9]+ tokens in 1 shards, digest [0-9a-f]+"));
+  EXPECT_EQ(lines[0], concat("train[0]: ", config().train[0].path, ": weight 1, ", data(config()).tokens(),
+                             " tokens in 1 shards, digest ", TokenSource(config().train[0].path).digest().hex()));
+}
+
+TEST_F(Loading, TheDescriptionKeepsTheOrderOfTheSources) {
+  auto many = config();
+  many.train.resize(12, many.train[0]);
+  const auto lines = data(many).description();
+  ASSERT_EQ(lines.size(), 12u);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_TRUE(lines[i].starts_with(concat("train[", i, "]: "))) << lines[i];
 }
 
 TEST_F(Loading, TooFewTokensForABatchAreRefused) {
@@ -177,7 +185,7 @@ TEST_F(Loading, ABadTokenComesOutOfNext) {
                           for (int i = 0; i < 100; ++i) loader.next();
                         }),
               HasSubstr("has the id 100, outside the vocabulary of 100 tokens"));
-  EXPECT_NE(complaint(ExitCode::data, [&] { loader.next(); }), "") << "and again";
+  EXPECT_THAT(complaint(ExitCode::data, [&] { loader.next(); }), HasSubstr("has the id 100")) << "and again";
 }
 
 TEST_F(Loading, DocumentsThatBeginWithoutBosAreRefused) {
@@ -190,8 +198,9 @@ TEST_F(Loading, DocumentsThatBeginWithoutBosAreRefused) {
 
 TEST_F(Loading, ProcessesThatCannotShareTheStepAreRefused) {
   const auto set = data(config());
-  EXPECT_NE(complaint(ExitCode::config, [&] { Loader(set, {.global_batch = 12, .micro_batch = 2, .world = 4}, 0); }),
-            "");
+  EXPECT_EQ(complaint(ExitCode::config, [&] { Loader(set, {.global_batch = 12, .micro_batch = 2, .world = 4}, 0); }),
+            "the number of processes (4) must divide the micro-batches of a step: train.global_batch_size / "
+            "train.micro_batch_size = 12 / 2 = 6");
 }
 
 TEST_F(Loading, ALoaderMayGoAtAnyTime) {

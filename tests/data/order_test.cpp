@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 
 namespace peerless {
 namespace {
@@ -66,6 +66,46 @@ TEST(SampleOrder, QuotasAreTheLargestRemaindersCarried) {
     }
     EXPECT_EQ(taken, block * kBlock);
     before = after;
+  }
+}
+
+// The definition in whole numbers, at length: shares of 2^28 are given, remainders are sorted, ties go to the first.
+std::vector<std::uint64_t> taken_by_definition(const std::vector<std::uint64_t>& shares, std::uint64_t block) {
+  std::vector<std::uint64_t> taken, remainders;
+  std::uint64_t missing = block * kBlock;
+  for (const auto share : shares) {
+    taken.push_back(block * kBlock * share >> 28);
+    remainders.push_back(block * kBlock * share & ((1 << 28) - 1));
+    missing -= taken.back();
+  }
+  for (; missing > 0; --missing) {
+    std::size_t largest = 0;
+    for (std::size_t i = 1; i < remainders.size(); ++i) {
+      if (remainders[i] > remainders[largest]) largest = i;
+    }
+    ++taken[largest];
+    remainders[largest] = 0;
+  }
+  return taken;
+}
+
+TEST(SampleOrder, QuotasAreThoseOfTheDefinition) {
+  const RandomStream random(11, 0);
+  for (std::uint64_t mixture = 0; mixture < 200; ++mixture) {
+    std::vector<std::uint64_t> shares;
+    std::uint64_t rest = 1 << 28;
+    for (std::uint64_t i = 0; i < mixture % 6; ++i) {
+      const auto coarse = mixture % 2 == 0 ? 20 : 0;  // then many remainders are equal
+      shares.push_back((((1 << 16) + random.below(rest / 4, 100 * mixture + i)) >> coarse << coarse) + (1 << 20));
+      rest -= shares.back();
+    }
+    shares.push_back(rest);
+    std::vector<SampleOrder::Source> sources;
+    for (const auto share : shares) sources.push_back({10, static_cast<double>(share)});
+    const SampleOrder order(sources, 1);
+    for (const std::uint64_t block : {0, 1, 2, 3, 5, 100, 4095, 65535, 65536, 1'000'003}) {
+      ASSERT_EQ(order.taken_before(block), taken_by_definition(shares, block)) << mixture << ", block " << block;
+    }
   }
 }
 

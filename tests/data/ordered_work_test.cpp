@@ -1,9 +1,12 @@
 #include "src/data/ordered_work.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <stdexcept>
 
 namespace peerless {
@@ -52,6 +55,27 @@ TEST(OrderedWork, AnExceptionComesWhereItsResultWasDue) {
   EXPECT_THROW(work.finish(), std::runtime_error);
   EXPECT_EQ(results, (std::vector<int>{0, 1, 2, 3, 4, 5, 6}));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need more memory than the limit leaves
+TEST(OrderedWork, GoesOnWithTheThreadsThatTheSystemAllows) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before;
+  ::getrlimit(RLIMIT_AS, &before);
+  rlimit limit = before;
+  limit.rlim_cur = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (64 << 20);  // a thread's stack: 8 MiB
+  ::setrlimit(RLIMIT_AS, &limit);
+  std::int64_t sum = 0;
+  {
+    OrderedWork<int, int> work(
+        1000, /*budget=*/10, [](int item) { return item; }, [&](int item) { sum += item; });
+    ::setrlimit(RLIMIT_AS, &before);
+    for (int i = 1; i <= 100; ++i) work.add(i, 1);
+    work.finish();
+  }
+  EXPECT_EQ(sum, 5050);
+}
+#endif
 
 TEST(OrderedWork, MayBeLeftWithWorkUnderWay) {
   for (int i = 0; i < 20; ++i) {

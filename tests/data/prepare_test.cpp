@@ -2,11 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
+#include "peerless/base/version.h"
 #include "peerless/data/token_source.h"
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -74,7 +79,7 @@ TEST_F(Prepare, EqualTextsAreNeverOnBothSides) {
   for (int i = 0; i < 30; ++i) lines += concat("{\"text\": \"", document(i), "\"}\n");
   spill(folder / "in" / "again.jsonl", lines);
   run(options());
-  std::set<std::string> train, both;
+  std::set<std::string> train;
   for (const auto& text : texts("train")) train.insert(text);
   for (const auto& text : texts("val")) EXPECT_EQ(train.count(text), 0u) << text;
   EXPECT_EQ(texts("train").size() + texts("val").size(), 60u);
@@ -98,12 +103,16 @@ TEST_F(Prepare, TheSplitDependsOnTextAndSeedAlone) {
 }
 
 TEST_F(Prepare, TheBytesDoNotDependOnTheNumberOfThreads) {
-  write_documents(200);
+  std::string lines;  // 3 MB: a dozen pieces of work, of documents that take different times
+  for (int i = 0; i < 300; ++i) {
+    lines += concat("{\"text\": \"", i, std::string(static_cast<std::size_t>(i * 7919 % 20000), 'x'), "\"}\n");
+  }
+  spill(folder / "in" / "many.jsonl", lines);
   for (const std::int64_t threads : {1, 4}) {
     auto with = options();
     with.train = folder / concat("train", threads), with.val = folder / concat("val", threads);
-    with.threads = threads, with.shard_tokens = 5000;
-    run(with);
+    with.threads = threads, with.shard_tokens = 500'000;
+    EXPECT_GT(run(with).train.shards, 3);
   }
   for (const auto* name : {"train", "val"}) {
     for (const auto& file : disk().list(folder / concat(name, 1))) {
@@ -150,6 +159,65 @@ TEST_F(Prepare, AnExistingFolderIsNotTouched) {
   run(options());
   EXPECT_EQ(complaint(ExitCode::output, [&] { run(options()); }),
             (folder / "train").string() + ": already there; remove it, or name another folder");
+}
+
+TEST_F(Prepare, FoldersInEachOtherAreRefused) {
+  write_documents(3);
+  const auto train = folder / "out", current = std::filesystem::current_path();
+  for (const auto& val : {train, folder / "out/", folder / "out/val", folder / "x/../out/val", folder.path(),
+                          std::filesystem::relative(train, current)}) {
+    auto nested = options();
+    nested.train = train, nested.val = val;
+    EXPECT_EQ(complaint(ExitCode::output, [&] { run(nested); }),
+              concat(train, " and ", val, ": one is, or lies in, the other; name two folders side by side"));
+  }
+  EXPECT_THAT(disk().list(folder.path()), ElementsAre("in"));
+  auto beside = options();
+  beside.train = folder / "out", beside.val = folder / "out2";
+  EXPECT_EQ(run(beside).val.shards, 1) << "not a prefix of letters";
+}
+
+TEST_F(Prepare, WithoutTheTrainingSetAValidationSetIsOfAnEarlierRun) {
+  write_documents(20);
+  run(options());
+  std::filesystem::remove_all(folder / "train");
+  EXPECT_EQ(complaint(ExitCode::output, [&] { run(options()); }),
+            concat(folder / "val", ": already there, but ", folder / "train",
+                   " is not: did an earlier run end between the two? Remove it, or name another folder"));
+  EXPECT_THAT(disk().list(folder.path()), ElementsAre("in", "val"));
+}
+
+// Does something when the first shard is begun.
+class InTheMiddle : public MemoryFiles {
+ public:
+  std::function<void()> act;
+  std::unique_ptr<OutputFile> create(const Path& file) override {
+    if (file.filename() == "00000.tok" && act) std::exchange(act, nullptr)();
+    return MemoryFiles::create(file);
+  }
+};
+
+TEST_F(Prepare, ASecondRunToTheSameFolderIsRefusedAndHarmsNothing) {
+  write_documents(30);
+  auto first = options(), second = options();
+  first.train = "/out/train", first.val = "/out/val";
+  second.train = "/out/val", second.val = "/out/elsewhere";
+  MemoryFiles undisturbed;
+  prepare(undisturbed, *tokenizer, first);
+
+  InTheMiddle files;
+  std::string refused;
+  files.act = [&] { refused = complaint(ExitCode::output, [&] { prepare(files, *tokenizer, second); }); };
+  prepare(files, *tokenizer, first);
+  EXPECT_EQ(refused, concat("/out: in use by data prepare of /out/val, process ", ::getpid()));
+  EXPECT_EQ(files.tree("/out"), undisturbed.tree("/out"));
+}
+
+TEST_F(Prepare, TheLockOfAProcessThatDiedDoesNotLast) {
+  write_documents(20);
+  spill(folder / ".train.lock", "data prepare of train, process 7");
+  run(options());
+  EXPECT_THAT(disk().list(folder.path()), ElementsAre("in", "train", "val"));
 }
 
 TEST_F(Prepare, AnUnfinishedAttemptIsReplaced) {
@@ -206,6 +274,38 @@ TEST_F(Prepare, NothingToWriteIsAnError) {
   tiny.val_fraction = 1e-9;
   EXPECT_EQ(complaint(ExitCode::data, [&] { run(tiny); }),
             "none of 3 documents fell to validation, a fraction of 1e-09; take a larger one");
+}
+
+TEST_F(Prepare, OneTextFileCannotBeSplit) {
+  spill(folder / "in" / "book.txt", "line\nafter\nline\n");
+  const std::string advice =
+      "; a .txt file is one document: name more files, or put a document on each line of a .jsonl";
+  auto one = options();
+  one.val_fraction = 1e-9;
+  EXPECT_EQ(complaint(ExitCode::data, [&] { run(one); }),
+            "none of 1 documents fell to validation, a fraction of 1e-09; take a larger one" + advice);
+  one.val_fraction = 1;
+  EXPECT_EQ(complaint(ExitCode::data, [&] { run(one); }),
+            "no documents to train on; left out: 0 empty, 0 not UTF-8; for validation: 1" + advice);
+}
+
+TEST_F(Prepare, ADataSetTellsHowItWasMade) {
+  write_documents(20);
+  spill(folder / "in" / "notes.md", "passed over");
+  EXPECT_EQ(run(options()).passed_over, 1);
+  const auto json = nlohmann::json::parse(slurp(folder / "val" / "dataset.json"));
+  const nlohmann::json expected = {{"made_by", program_version()},
+                                   {"inputs", (folder / "in").string()},
+                                   {"suffixes", ".txt, .jsonl"},
+                                   {"field", "text"},
+                                   {"tokenizer", "byte"},
+                                   {"vocab_size", "258"},
+                                   {"tokenizer_digest", tokenizer->digest().hex()},
+                                   {"shard_tokens", "134217728"},
+                                   {"split_seed", "1"},
+                                   {"val_fraction", "0.3"},
+                                   {"part", "val"}};
+  EXPECT_EQ(json["facts"], expected);
 }
 
 TEST_F(Prepare, AMissingOrForeignShardIsNoticedLater) {

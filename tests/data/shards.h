@@ -1,4 +1,4 @@
-// Shards and errors for the tests of this room.
+// Shards for the tests of this room.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,10 +13,12 @@
 #include "peerless/base/error.h"
 #include "peerless/base/random.h"
 #include "peerless/data/token_shard.h"
+#include "tests/support/complaint.h"
 
 namespace peerless {
 
 using Path = std::filesystem::path;
+using test::complaint;
 using Documents = std::vector<std::vector<TokenId>>;
 
 inline constexpr TokenId kBos = 1, kEos = 2;
@@ -72,18 +74,6 @@ inline void spill(const Path& file, std::string_view bytes) {
   if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-// What `action` complains about: its message, after checking the code; "" when it does not complain.
-template <class Action>
-std::string complaint(ExitCode code, Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace peerless

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -21,7 +21,7 @@ class Sources : public testing::Test {
   // The names of the files found, relative to the folder.
   std::vector<std::string> found(TextSources sources) const {
     std::vector<std::string> names;
-    for (const auto& file : text_files(sources)) names.push_back(file.lexically_relative(folder.path()).string());
+    for (const auto& file : text_files(sources).paths) names.push_back(file.lexically_relative(folder.path()).string());
     return names;
   }
   std::vector<std::string> texts(const TextSources& sources) const {
@@ -46,12 +46,19 @@ TEST_F(Sources, SuffixesChooseInFoldersOnly) {
   for (const auto* name : {"x.h", "x.cuh", "x.cpp", "y.txt"}) write(name, "");
   EXPECT_THAT(found({.inputs = {folder.path().string()}, .suffixes = {".h", ".cuh"}}), ElementsAre("x.cuh", "x.h"));
   EXPECT_THAT(found({.inputs = {path("x.cpp")}}), ElementsAre("x.cpp"));
+  EXPECT_EQ(text_files({.inputs = {folder.path().string()}, .suffixes = {".h", ".cuh"}}).passed_over, 2);
 }
 
 TEST_F(Sources, GlobsAreExpandedAndEachFileComesOnce) {
   for (const auto* name : {"a1.txt", "a2.txt", "b1.txt", "[x].txt"}) write(name, "");
   EXPECT_THAT(found({{path("a*.txt"), path("a1.txt"), path("?1.txt")}}), ElementsAre("a1.txt", "a2.txt", "b1.txt"));
   EXPECT_THAT(found({{path("[x].txt")}}), ElementsAre("[x].txt")) << "a file of that very name";
+}
+
+TEST_F(Sources, AFileSpelledInSeveralWaysComesOnce) {
+  for (const auto* name : {"a.txt", "b/c.txt"}) write(name, "");
+  EXPECT_THAT(found({{path("a.txt"), path("./a.txt"), path("b/../a.txt"), path("b"), path("b//c.txt")}}),
+              ElementsAre("a.txt", "b/c.txt"));
 }
 
 TEST_F(Sources, LinksInsideFoldersAreNotFollowed) {
@@ -67,10 +74,19 @@ TEST_F(Sources, LinksInsideFoldersAreNotFollowed) {
 TEST_F(Sources, NothingFoundIsNoInput) {
   write("x.cpp", "");
   EXPECT_EQ(complaint(ExitCode::no_input, [&] { text_files({{folder.path().string()}}); }),
-            folder.path().string() + ": no file there ends in .txt or .jsonl");
+            folder.path().string() + ": none of the 1 files there ends in .txt or .jsonl; --suffix names others");
   EXPECT_EQ(complaint(ExitCode::no_input, [&] { text_files({{path("*.md")}}); }),
             path("*.md") + ": no file fits this pattern");
-  EXPECT_NE(complaint(ExitCode::no_input, [&] { texts({{path("absent.txt")}}); }), "");
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { texts({{path("absent.txt")}}); }),
+            path("absent.txt") + ": cannot open: No such file or directory");
+}
+
+TEST_F(Sources, WhatCannotBeLookedUpIsNoInput) {
+  std::filesystem::create_symlink("loop", folder / "loop");
+  for (const auto* name : {"loop", "loop/a.txt", "loop/*.txt"}) {
+    EXPECT_EQ(complaint(ExitCode::no_input, [&] { text_files({{path(name)}}); }),
+              path(name) + ": cannot look up: Too many levels of symbolic links");
+  }
 }
 
 TEST_F(Sources, ATextFileIsADocumentAndAJsonlHoldsOnePerLine) {
@@ -101,7 +117,21 @@ TEST_F(Sources, LinesOfAnyLengthAreStreamed) {
 TEST_F(Sources, DocumentsThatAreNotUtf8AreHandedOn) {
   write("a.txt", "a\xff");
   write("b.jsonl", "{\"text\": \"\xff\"}\n");
-  EXPECT_THAT(texts({{folder.path().string()}}), ElementsAre("a\xff", "{\"text\": \"\xff\"}"));
+  DocumentReader reader({{folder.path().string()}});
+  EXPECT_EQ(reader.next()->bytes, "a\xff");
+  EXPECT_EQ(reader.next()->bytes, "{\"text\": \"\xff\"}");
+}
+
+TEST_F(Sources, ReadersTellHowFarTheyAre) {
+  write("a.txt", "12345");
+  write("b.jsonl", "{\"text\": \"x\"}\n\n");
+  DocumentReader reader({{folder.path().string()}});
+  EXPECT_EQ(reader.total_bytes(), 20u);
+  reader.next();
+  EXPECT_EQ(reader.bytes_read(), 5u);
+  while (reader.next()) {
+  }
+  EXPECT_EQ(reader.bytes_read(), 20u);
 }
 
 TEST_F(Sources, ATooLargeDocumentIsRefused) {
@@ -119,6 +149,7 @@ TEST_F(Sources, ABrokenLineIsNamed) {
   EXPECT_EQ(refusal(good + "\n{\"text\": \"cut"), file + ":3: not JSON: byte 14 of the line");
   EXPECT_EQ(refusal(good + "[1]"), file + ":2: expected a JSON object, found a JSON array");
   EXPECT_EQ(refusal("{\"txt\": \"x\", \"id\": 1}"), file + ":1: no field \"text\", only \"id\", \"txt\"");
+  EXPECT_EQ(refusal("{\"text\": \"x\", \"n\": 1e999}"), file + ":1: unusable JSON: number overflow parsing '1e999'");
   EXPECT_EQ(refusal("{\"text\": 5}"), file + ":1: field \"text\" is a JSON number, expected a string");
 }
 

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "shards.h"
+#include <cstring>
+
+#include "src/data/token_shard_layout.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -12,6 +15,8 @@ namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
+using token_shard::Head;
+using token_shard::Trailer;
 
 class Shard : public testing::Test {
  protected:
@@ -99,15 +104,101 @@ TEST_F(Shard, TheBytesOfASmallShard) {
 
 // ---- refusals ------------------------------------------------------------------------------------------------------
 
-TEST_F(Shard, AFlippedBitIsNoticedInEveryByte) {
+TEST_F(Shard, EveryFlippedBitIsNoticed) {
   write_shard(file, counting_documents({5, 2, 9, 3}));
   const auto good = slurp(file);
-  for (std::size_t at = 0; at < good.size(); ++at) {
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
     auto bad = good;
-    bad[at] ^= static_cast<char>(1 << at % 8);
+    bad[bit / 8] ^= static_cast<char>(1 << bit % 8);
     spill(file, bad);
-    EXPECT_THAT(refusal(), StartsWith(file.string() + ": ")) << "byte " << at;
+    ASSERT_THAT(refusal(), StartsWith(file.string() + ": ")) << "bit " << bit;
   }
+}
+
+// A shard of the documents {7, 7} whose fields can be changed: all checksums are made anew.
+class Forged : public Shard {
+ protected:
+  Head head;
+  Trailer trailer;
+  std::string documents;
+
+  void SetUp() override {
+    write_shard(file, counting_documents({7, 7}));
+    const auto good = slurp(file);
+    std::memcpy(&head, good.data(), sizeof(head));
+    tokens_ = good.substr(64, 64);
+    documents = good.substr(128, 64);
+    table_ = good.substr(192, 64);
+    std::memcpy(&trailer, good.data() + 256, sizeof(trailer));
+    ASSERT_EQ(forge(), "");
+  }
+  void set(std::size_t index, std::uint64_t value) { std::memcpy(&documents[8 * index], &value, sizeof(value)); }
+
+  // What the forged shard is refused with, behind its name.
+  std::string forge() {
+    trailer.head_checksum = checksum(token_shard::bytes_of(head));
+    trailer.documents_checksum = checksum(documents);
+    trailer.own_checksum = token_shard::own_checksum(trailer);
+    const auto text = [](const auto& part) { return std::string(reinterpret_cast<const char*>(&part), sizeof(part)); };
+    spill(file, text(head) + tokens_ + documents + table_ + text(trailer));
+    const auto what = refusal();
+    EXPECT_THAT(what, testing::AnyOf("", StartsWith(file.string() + ": ")));
+    return what.empty() ? "" : what.substr(file.string().size() + 2);
+  }
+
+ private:
+  std::string tokens_, table_;
+};
+
+TEST_F(Forged, AHeadThatCannotBeIsRefused) {
+  head.token_width = 3;
+  EXPECT_EQ(forge(), "damaged head: token width 3, expected 2 or 4");
+  head.token_width = 2;
+  head.vocab_size = 0;
+  EXPECT_EQ(forge(), "damaged head: a vocabulary of 0 tokens, expected 1 to 65536");
+  head.vocab_size = 65537;
+  EXPECT_EQ(forge(), "damaged head: a vocabulary of 65537 tokens, expected 1 to 65536");
+  head.vocab_size = 100;
+  head.eos = 100;
+  EXPECT_EQ(forge(), "damaged head: bos or eos 100 outside the vocabulary of 100 tokens");
+  head.eos = 2;
+  head.bos = -2;
+  EXPECT_EQ(forge(), "damaged head: bos or eos -2 outside the vocabulary of 100 tokens");
+}
+
+TEST_F(Forged, CountsThatDoNotFitTheFileAreRefused) {
+  trailer.num_tokens = 0;
+  EXPECT_EQ(forge(), "holds no tokens");
+  trailer.num_tokens = 33;
+  EXPECT_EQ(forge(), "expected 384 bytes for 33 tokens in 2 documents, found 320");
+  trailer.num_tokens = std::uint64_t{1} << 63;
+  EXPECT_EQ(forge(), "expected another size for 9223372036854775808 tokens in 2 documents, found 320");
+  trailer.num_tokens = 14;
+  trailer.num_documents = 0;
+  EXPECT_EQ(forge(), "holds no tokens");
+  trailer.num_documents = (std::uint64_t{1} << 60) + 2;
+  EXPECT_EQ(forge(), "expected another size for 14 tokens in 1152921504606846978 documents, found 320");
+}
+
+TEST_F(Forged, DocumentsThatDoNotFollowEachOtherAreRefused) {
+  set(0, 1);
+  EXPECT_EQ(forge(), "document 0 begins at token 1");
+  set(0, 0), set(2, 0);
+  EXPECT_EQ(forge(), "document 1 begins at token 0");
+  set(2, 14);
+  EXPECT_EQ(forge(), "document 1 begins at token 14");
+  set(2, 7), set(3, 71);
+  EXPECT_EQ(forge(), "expected documents of 140 bytes, found 141");
+}
+
+TEST_F(Forged, DocumentsThatBeginOrEndElsewhereAreFoundByVerify) {
+  set(2, 6);
+  EXPECT_EQ(forge(), "document 0 ends with the token 7, expected eos 2");
+  set(2, 7);
+  head.bos = 9;
+  EXPECT_EQ(forge(), "document 0 begins with the token 1, expected bos 9");
+  head.bos = head.eos = -1;
+  EXPECT_EQ(forge(), "") << "where the tokenizer has none, nothing is expected";
 }
 
 TEST_F(Shard, EveryTruncationIsNoticedAtOpening) {
@@ -170,9 +261,12 @@ TEST_F(Shard, OnlyTheBlocksThatAreReadAreChecked) {
 
 TEST_F(Shard, OnlyRegularFilesAreOpened) {
   EXPECT_THAT(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }), HasSubstr(file.string()));
-  EXPECT_NE(complaint(ExitCode::no_input, [&] { TokenShard shard(folder.path()); }), "");
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenShard shard(folder.path()); }),
+            folder.path().string() + ": cannot open what is no regular file: Is a directory");
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
-  EXPECT_NE(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }), "") << "and it does not wait for a writer";
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }),
+            file.string() + ": cannot open what is no regular file: Invalid argument")
+      << "and it does not wait for a writer";
 }
 
 }  // namespace

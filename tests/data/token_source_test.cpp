@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "shards.h"
+#include "tests/data/shards.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -74,6 +74,41 @@ TEST_F(Source, AnAbsentOrEmptyFolderIsNoInput) {
   EXPECT_THAT(complaint(ExitCode::no_input, [&] { TokenSource source(folder / "none"); }), HasSubstr("none"));
   EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenSource source(folder.path()); }),
             folder.path().string() + ": no token shards (*.tok) in this folder; `peerless data prepare` makes them");
+}
+
+TEST_F(Source, WhatCannotBeLookedUpIsNoInput) {
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenSource source(folder / "loop"); }),
+            (folder / "loop").string() + ": cannot look up: Too many levels of symbolic links");
+}
+
+TEST_F(Source, AListOfShardsInAnotherFormatIsRefused) {
+  write_shard(folder / "a.tok", {{1, 2}});
+  spill(folder / "dataset.json", R"({"format": 2, "facts": {}, "shards": {}})");
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenSource source(folder.path()); }),
+            (folder / "dataset.json").string() + ": expected format 1, found 2");
+}
+
+TEST_F(Source, EveryBadShardIsFound) {
+  for (const auto* name : {"a.tok", "b.tok", "c.tok", "d.tok"}) write_shard(folder / name, {{1, 7, 2}});
+  EXPECT_TRUE(faults(folder.path(), 2).empty());
+  spill(folder / "b.tok", "short");
+  std::filesystem::remove(folder / "d.tok");
+  write_shard(folder / "d.tok", {{1, 7, 2}, {1, 7}});
+  for (const std::int64_t threads : {1, 3}) {
+    EXPECT_EQ(
+        faults(folder.path(), threads),
+        (std::vector<std::string>{(folder / "b.tok").string() + ": truncated: 5 bytes, a token shard has at least 128",
+                                  (folder / "d.tok").string() + ": document 1 ends with the token 7, expected eos 2"}));
+  }
+  EXPECT_EQ(complaint(ExitCode::no_input, [&] { faults(folder / "none", 1); }),
+            (folder / "none").string() + ": cannot open: No such file or directory");
+}
+
+TEST_F(Source, GoodShardsMayNotBelongTogether) {
+  write_shard(folder / "a.tok", {{1, 2}});
+  write_shard(folder / "b.tok", {{1, 2}}, tokenizer_of(50));
+  EXPECT_THAT(faults(folder.path(), 2), testing::ElementsAre(HasSubstr("b.tok: made with another tokenizer than ")));
 }
 
 TEST_F(Source, ShardsOfDifferentTokenizersDoNotMix) {

@@ -1,8 +1,11 @@
 // What a piece of code complains about: its message and exit code, compared word for word.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "peerless/base/error.h"
 
@@ -27,6 +30,14 @@ Complaint complaint(F&& f) {
     return {error.code(), error.what()};
   }
   return {ExitCode::ok, ""};
+}
+
+// Its message alone, where all of them have the same code; "" when it throws none.
+template <class F>
+std::string complaint(ExitCode code, F&& f) {
+  const Complaint found = complaint(std::forward<F>(f));
+  EXPECT_TRUE(found.code == code || found.code == ExitCode::ok) << found;
+  return found.text;
 }
 
 }  // namespace peerless::test

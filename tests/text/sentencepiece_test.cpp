@@ -9,11 +9,13 @@
 #include <thread>
 
 #include "peerless/base/error.h"
-#include "texts.h"
+#include "tests/support/complaint.h"
+#include "tests/text/texts.h"
 
 namespace peerless {
 namespace {
 
+using test::complaint;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -49,17 +51,6 @@ std::string foreign_model(std::unordered_map<std::string, std::string> changes) 
   const auto status = sentencepiece::SentencePieceTrainer::Train(changes, lines, &bytes);
   EXPECT_TRUE(status.ok()) << status.ToString();
   return bytes;
-}
-
-template <class Action>
-std::string complaint(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "";
 }
 
 class Lossless : public testing::TestWithParam<Algorithm> {
@@ -130,6 +121,28 @@ TEST_P(Lossless, PiecesAreLearned) {
   EXPECT_THAT(tokenizer->kind(), StartsWith("sentencepiece "));
 }
 
+// Words are remembered, up to a number of them.
+TEST_P(Lossless, EncodesMoreDifferentWordsThanAreRemembered) {
+  sentencepiece::SentencePieceProcessor theirs;
+  ASSERT_TRUE(theirs.LoadFromSerializedProto(model(GetParam())).ok());
+  std::string text;
+  for (int i = 0; i < 140'000; ++i) text += concat(" ", i % 1000 == 0 ? 7 : i);
+  EXPECT_TRUE(tokenizer->encode(text) == theirs.EncodeAsIds(text));
+  EXPECT_TRUE(tokenizer->encode(text) == theirs.EncodeAsIds(text)) << "by what is remembered now";
+}
+
+TEST_P(Lossless, AWordThatIsEncodedInPartsStandsAmongOthers) {
+  const std::string before = "the river ", after = " the lantern\n";
+  for (const std::string& longest : {std::string(600'000, 'y'), std::string(300'000, '\n'),
+                                     std::string(262'143, 'y') + "é" + std::string(262'143, 'y')}) {
+    const auto ids = tokenizer->encode(before + longest + after);
+    EXPECT_EQ(tokenizer->decode(ids), before + longest + after);
+    const auto first = tokenizer->encode(before), last = tokenizer->encode(after);
+    EXPECT_TRUE(std::equal(first.begin(), first.end() - 1, ids.begin()));
+    EXPECT_TRUE(std::equal(last.rbegin(), last.rend(), ids.rbegin()));
+  }
+}
+
 TEST_P(Lossless, ManyThreadsMayEncodeAtOnce) {
   const auto texts = plain_documents();
   std::vector<std::vector<TokenId>> expected;
@@ -146,10 +159,15 @@ TEST_P(Lossless, ManyThreadsMayEncodeAtOnce) {
 TEST_P(Lossless, ATruncatedModelIsRefusedWhereverItEnds) {
   const auto& whole = model(GetParam());
   for (std::size_t length = 0; length < whole.size(); length += 1 + length / 50) {
-    EXPECT_THAT(complaint([&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }),
+    EXPECT_THAT(complaint(ExitCode::data, [&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }),
                 StartsWith("cut.model: not a usable SentencePiece model: "))
         << length;
   }
+}
+
+TEST_P(Lossless, AModelInWhichSentencePieceFindsOtherPiecesIsRefused) {
+  EXPECT_EQ(complaint(ExitCode::data, [&] { parse_sentencepiece(model(GetParam()) + "\x08\x01", "odd.model"); }),
+            "odd.model: not a usable SentencePiece model: SentencePiece finds 340 pieces in it, we 341");
 }
 
 TEST_P(Lossless, ADamagedModelIsRefusedOrUsableButNeverACrash) {
@@ -187,7 +205,7 @@ TEST(TrainSentencePiece, TextBelowTheLimitIsUsedWhole) {
   const auto report = train().report;
   EXPECT_EQ(report.documents, 60);
   EXPECT_EQ(report.sampled_bytes, report.bytes);
-  EXPECT_EQ(report.invalid_documents + report.cut_lines + report.reserved, 0);
+  EXPECT_EQ(report.invalid_documents + report.cuts + report.reserved, 0);
   for (const auto algorithm : {Algorithm::bpe, Algorithm::unigram}) {
     EXPECT_EQ(train({.algorithm = algorithm, .seed = 1}).bytes, train({.algorithm = algorithm, .seed = 2}).bytes);
   }
@@ -201,30 +219,44 @@ TEST(TrainSentencePiece, CountsWhatItDoesNotSee) {
   const auto trained = train({}, texts);
   EXPECT_EQ(trained.report.documents, 63);
   EXPECT_EQ(trained.report.invalid_documents, 1);
-  EXPECT_EQ(trained.report.cut_lines, 2) << "one line in three parts";
+  EXPECT_EQ(trained.report.cuts, 2) << "one line in three parts";
   EXPECT_EQ(trained.report.reserved, 3);
   const auto tokenizer = parse_sentencepiece(trained.bytes, "m");
   EXPECT_EQ(tokenizer->decode(tokenizer->encode(texts.back())), texts.back());
 }
 
+TEST(TrainSentencePiece, WhatItDoesNotSeeIsCountedWithinTheSampleAlone) {
+  auto texts = plain_documents();
+  for (int i = 0; i < 50; ++i) texts.push_back(std::string(9000, 'q') + "\u2581");
+  const auto report = train({.vocab_size = 300, .max_bytes = 200'000}, texts).report;
+  EXPECT_LT(report.sampled_bytes, report.bytes / 2);
+  EXPECT_GT(report.cuts, 20);
+  EXPECT_LE(report.cuts * 4096, report.sampled_bytes) << "each cut ends a passage of the sample";
+  EXPECT_GT(report.reserved, 5);
+  EXPECT_LT(report.reserved, 40);
+}
+
 TEST(TrainSentencePiece, NoTextIsAnError) {
-  EXPECT_EQ(complaint([] { train({}, {}); }), "no text to train a tokenizer on: 0 documents, 0 of them not UTF-8");
-  EXPECT_EQ(complaint([] {
-              train({}, {"\xff", "\n"});
-            }),
+  EXPECT_EQ(complaint(ExitCode::data, [] { train({}, {}); }),
+            "no text to train a tokenizer on: 0 documents, 0 of them not UTF-8");
+  EXPECT_EQ(complaint(ExitCode::data,
+                      [] {
+                        train({}, {"\xff", "\n"});
+                      }),
             "no text to train a tokenizer on: 2 documents, 1 of them not UTF-8");
 }
 
 TEST(TrainSentencePiece, TooLittleTextForTheVocabularyIsAnError) {
   EXPECT_THAT(
-      complaint([] { train({.vocab_size = 5000}, {"a few words only"}); }),
+      complaint(ExitCode::data, [] { train({.vocab_size = 5000}, {"a few words only"}); }),
       StartsWith("training the tokenizer failed: Vocabulary size too high (5000). Please set it to a value <= "));
 }
 
 TEST(TrainSentencePiece, AVocabularyTooSmallForTheCharactersIsAnError) {
-  EXPECT_THAT(complaint([] { train({.vocab_size = 270}); }),
+  EXPECT_THAT(complaint(ExitCode::data, [] { train({.vocab_size = 270}); }),
               StartsWith("training the tokenizer failed: Vocabulary size is smaller than required_chars. 270 vs "));
-  EXPECT_NE(complaint([] { train({.vocab_size = 100}); }), "");
+  EXPECT_THAT(complaint(ExitCode::data, [] { train({.vocab_size = 100}); }),
+              StartsWith("training the tokenizer failed: "));
 }
 
 // ---- models of others ----------------------------------------------------------------------------------------------
@@ -258,7 +290,9 @@ TEST(ForeignModel, GivesTheIdsAndTextsOfSentencePiece) {
 TEST(ForeignModel, TruncatedBetweenTwoFieldsIsRefusedToo) {
   const auto whole = foreign_model({{"normalization_rule_name", "identity"}});
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    EXPECT_NE(complaint([&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }), "") << length;
+    EXPECT_THAT(complaint(ExitCode::data, [&] { parse_sentencepiece(whole.substr(0, length), "cut.model"); }),
+                StartsWith("cut.model: not a usable SentencePiece model: "))
+        << length;
   }
 }
 

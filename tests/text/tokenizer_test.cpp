@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "peerless/base/error.h"
-#include "texts.h"
+#include "tests/support/complaint.h"
+#include "tests/text/texts.h"
 
 namespace peerless {
 namespace {
+
+using test::complaint;
 
 TEST(ByteTokenizer, GivesBytesAndDecodesThem) {
   const auto tokenizer = open_tokenizer(ByteConfig{});
@@ -35,24 +38,14 @@ TEST(ByteTokenizer, ItsDigestIsInShardsAndMustNeverChange) {
 TEST(ByteTokenizer, RefusesAnIdOutsideTheVocabulary) {
   const auto tokenizer = open_tokenizer(ByteConfig{});
   for (const TokenId id : {-1, 258}) {
-    try {
-      tokenizer->decode(std::vector<TokenId>{id});
-      FAIL() << "accepted";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::data);
-      EXPECT_EQ(error.what(), concat("token id ", id, " is outside the vocabulary of 258 tokens"));
-    }
+    EXPECT_EQ(complaint(ExitCode::data, [&] { tokenizer->decode(std::vector<TokenId>{id}); }),
+              concat("token id ", id, " is outside the vocabulary of 258 tokens"));
   }
 }
 
 TEST(OpenTokenizer, AnAbsentModelIsNoInput) {
-  try {
-    open_tokenizer(SentencePieceConfig{"/nowhere/at/all.model"});
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::no_input);
-    EXPECT_NE(std::string(error.what()).find("/nowhere/at/all.model"), std::string::npos) << error.what();
-  }
+  EXPECT_EQ(complaint(ExitCode::no_input, [] { open_tokenizer(SentencePieceConfig{"/nowhere/at/all.model"}); }),
+            "/nowhere/at/all.model: cannot open: No such file or directory");
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ class Files {
   virtual void remove(const Path& entry) = 0;                        // a file, a link or an empty folder
   virtual void truncate(const Path& file, std::uint64_t size) = 0;
   virtual void sync_folder(const Path& folder) = 0;  // makes creations, renames and removals in it durable
-  // Locks a file, made when absent, and writes into it who `holder` is. Error(output), which names the holder, when another
-  // process has it.
+  // Locks a file, made when absent, and writes into it who `holder` is. Error(output), which names the holder, when
+  // somebody else has it. The holder may remove the file.
   virtual std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) = 0;
 
   virtual std::unique_ptr<InputFile> open(const Path& file) const = 0;  // a regular file; links are followed
@@ -87,6 +87,9 @@ class Files {
 // The real file system.
 Files& disk();
 
+// Whether a folder is there, where links lead; false when nothing is. IoError where that cannot be found out.
+bool is_folder(const std::filesystem::path& entry);
+
 // Helpers over the operations above.
 bool exists(const Files& files, const std::filesystem::path& entry);
 void make_folders(Files& files, const std::filesystem::path& folder);  // durable, with parents; existing ones are fine
@@ -95,5 +98,7 @@ std::string read_text(const Files& files, const std::filesystem::path& file, std
 // The whole file appears, durable, or the old one stays: temporary file beside it, sync, rename, sync of the folder.
 // One writer at a time per file.
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content);
+// Error now, rather than after hours of work, where that could not even begin: makes the temporary file and removes it.
+void expect_writable(Files& files, const std::filesystem::path& file);
 
 }  // namespace peerless

@@ -1,6 +1,7 @@
 // One log for the whole program: standard error, and the run's log.txt once it is opened.
 //
-// A failure to write a log line never stops the program. Thread-safe.
+// A failure to write a log line never stops the program. Thread-safe. log.txt is the one file that is not written through
+// `Files`: nothing is ever read back from it, so that it need not be durable, and lines must not wait for the disk.
 #pragma once
 
 #include <filesystem>
@@ -10,9 +11,7 @@
 
 namespace peerless::log {
 
-enum class Level { debug, info, warning, error };
-
-void set_level(Level level);
+enum class Level { info, warning, error };
 
 // Also appends every later line to `path`.
 void open_file(const std::filesystem::path& path);
@@ -24,10 +23,6 @@ void write(Level level, const std::string& line);
 // The same for the file alone, where there is one: what the screen shows by other means.
 void write_to_file(Level level, const std::string& line);
 
-template <class... Parts>
-void debug(const Parts&... parts) {
-  write(Level::debug, concat(parts...));
-}
 template <class... Parts>
 void info(const Parts&... parts) {
   write(Level::info, concat(parts...));

@@ -24,10 +24,12 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
 // The candidate with the fewest edits from `word` (a letter added, dropped, changed, or swapped with its neighbour),
-// the first of equals; "" when there are no candidates.
+// the first of equals; "" when all need more than 2 edits and a third of its letters, or as many edits as it has letters:
+// then it was no slip.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-// Control characters (a path or a config may hold any) as \xNN, so that one message stays one line.
+// Control characters and bytes that are not UTF-8 (a path or a config may hold any) as \xNN, so that one message stays
+// one line, and no terminal obeys it.
 std::string printable(std::string_view text);
 
 namespace detail {

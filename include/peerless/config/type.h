@@ -72,6 +72,9 @@ struct Rule {
   bool of_list = false;  // for the list itself, not for each element
 };
 
+// Whether a key must be given: the value that it has when it is left out breaks its rule.
+bool is_required(const Type& type, const Rule& rule, const void* left_out);
+
 struct Field {
   std::string name;
   const Type& type;
@@ -87,8 +90,9 @@ struct Field {
 struct Record : Type {
   std::string kind;  // empty: no alternative of a variant
   std::vector<Field> fields;
-  std::function<void(const void*)> check;  // may be empty
-  std::shared_ptr<const void> defaults;    // a record as the struct initialises it
+  std::function<void(const void*)> check;       // may be empty
+  std::shared_ptr<const void> defaults;         // a record as the struct initialises it
+  std::function<std::shared_ptr<void>()> make;  // another one
 
   Record() : Type(Form::record) {}
   const Field* find(std::string_view name) const;  // nullptr when absent

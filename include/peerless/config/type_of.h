@@ -156,6 +156,7 @@ struct RecordOf final : Record {
     if constexpr (requires { C::kind; }) kind = C::kind;
     if constexpr (requires { instance->check(); }) check = [](const void* record) { as<C>(record).check(); };
     defaults = instance;
+    make = [] { return std::make_shared<C>(); };
   }
 };
 

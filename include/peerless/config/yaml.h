@@ -6,6 +6,7 @@
 // Nothing is expanded, neither environment variables nor "~/".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,9 @@ struct Node {
 };
 
 struct Tree {
-  std::string source;  // the file as the user named it
-  Node root;           // a mapping
+  std::string source;              // the file as the user named it
+  Node root;                       // a mapping
+  std::optional<Node> alone = {};  // the file's root, where overrides have changed `root`
 };
 
 inline constexpr std::size_t kMaxBytes = 1 << 20;
@@ -46,8 +48,9 @@ inline constexpr std::size_t kMaxDepth = 32;
 // refused".
 Tree parse_yaml(std::string_view text, std::string_view source);
 
-// The one value in `text`, as an override gives it: "3", "[1, 2]", "{kind: dense}". `path` is for the messages.
-Node parse_override_value(std::string_view text, std::string_view path);
+// The one value in `text`, as an override gives it: "3", "[1, 2]", "{kind: dense}". `path` is for the messages; it lies
+// `depth` levels deep.
+Node parse_override_value(std::string_view text, std::string_view path, std::size_t depth);
 
 // How every message begins: "run.yaml:3:7: train.lr: ", "command line: train.lr: ".
 std::string where(std::string_view source, Place place, std::string_view path);

@@ -41,7 +41,7 @@ struct DataConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("seq_len", c.seq_len, AtLeast{1}, "tokens that a sample's targets cover");
+    visit("seq_len", c.seq_len, AtLeast{1} && AtMost{1 << 30}, "tokens that a sample's targets cover");
     visit("train", c.train, NotEmpty{}, "sources that samples are drawn from");
     visit("val", c.val, Any{}, "sets that evaluation scores, each by itself", Resume::free);
   }

@@ -7,7 +7,8 @@
 // Limit     With max_batches > 0, only the first documents of a fixed random order (no run's seed is in it) are scored: as
 //           many as fit into max_batches batches whole, and one at least. All numbers are those of these documents.
 // Errors    config  another tokenizer than the run's
-//           data    a tokenizer without bos: nothing would predict a document's first token; as TokenShard
+//           data    a tokenizer without bos: nothing would predict a document's first token; a document that does not
+//                   begin with it; as TokenShard
 // Threads   batch() is safe from many.
 #pragma once
 
@@ -39,8 +40,10 @@ class EvalSet {
   struct Window {
     std::uint64_t first_token;
     std::uint64_t targets;
+    bool begins_document;
   };
   void add_document(const TokenSource::Document& document);
+  void check_begin(std::uint64_t at, std::int64_t token) const;
 
   std::string name_;
   TokenSource source_;

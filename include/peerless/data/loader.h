@@ -13,7 +13,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,8 +44,8 @@ class TrainingData {
 
   // Of all that content and order depend on but the seed: contents, weights, seq_len; not the paths.
   Digest fingerprint() const;
-  // The same for people, source by source: path -> "weight 1, 123 tokens in 2 shards, digest ...".
-  std::map<std::string, std::string> description() const;
+  // The same for people, source by source: "train[0]: PATH: weight 1, 123 tokens in 2 shards, digest ...".
+  std::vector<std::string> description() const;
 
  private:
   std::int64_t unmasked(const SampleId& id) const;

@@ -7,8 +7,11 @@
 //            dataset.json. The same sources, tokenizer and options give the same bytes, whatever the number of threads.
 // Atomic     Both folders are filled under other names and appear whole and durable by a rename, the training set last.
 // Left out   Empty documents, and those that are not UTF-8: counted, and the first ones named.
-// Memory     Bounded: at most 64 MiB of text, or one document, is under way.
-// Errors     output  a folder to be written already holds something
+// Memory     Bounded: at most 64 MiB of text, or one document, is under way. Tokens come on top, 4 bytes each: as much
+//            again as the text for usual SentencePiece models, 4 times the text for `byte`. And 16 bytes for each document
+//            of the shard that is being written.
+// One at a time  A lock beside each folder keeps a second process from writing it.
+// Errors     output  a folder to be written is there, or another process writes it; one folder lies in the other
 //            data    no documents, none for validation, a broken line of a .jsonl; and the errors of sources.h
 #pragma once
 
@@ -39,6 +42,7 @@ struct PreparedSet {
 
 struct PrepareReport {
   PreparedSet train, val;
+  std::int64_t passed_over = 0;            // files in folders that have none of the suffixes
   std::int64_t empty = 0;                  // documents left out
   std::int64_t invalid = 0;                // likewise: not UTF-8
   std::vector<std::string> first_invalid;  // where the first of them are, with the offset of the first wrong byte

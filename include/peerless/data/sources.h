@@ -4,7 +4,8 @@
 //   other files   one document per file
 //
 // Inputs     Files, folders (searched through, for files of the given suffixes) and globs. Files come in the order of the
-//            bytes of their paths, each once. Within folders, links are passed over; an input itself may be one.
+//            bytes of their paths, each once: "a.txt" and "./b/../a.txt" are one. Within folders, links are passed over; an
+//            input itself may be one.
 // Memory     One document at a time: a .jsonl is streamed. A document has at most 1 GiB.
 // Invalid    A document that is not UTF-8 is handed on as it is: it is for the caller to leave out and to count.
 // Errors     no_input  an input is absent or unreadable, or nothing fits
@@ -28,8 +29,11 @@ struct TextSources {
   std::string field = "text";
 };
 
-// The files that `sources` mean, in order.
-std::vector<std::filesystem::path> text_files(const TextSources& sources);
+struct TextFiles {
+  std::vector<std::filesystem::path> paths = {};  // in order
+  std::int64_t passed_over = 0;                   // files in folders that have none of the suffixes
+};
+TextFiles text_files(const TextSources& sources);
 
 // A document as it lies in the file: of a .jsonl, its line.
 struct RawDocument {
@@ -46,6 +50,10 @@ class DocumentReader {
 
   std::optional<RawDocument> next();
 
+  std::int64_t passed_over() const { return passed_over_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }    // so far
+  std::uint64_t total_bytes() const { return total_bytes_; }  // of all files, when it began
+
  private:
   std::optional<std::string> next_line();
   RawDocument whole_file();
@@ -56,9 +64,11 @@ class DocumentReader {
   std::uint64_t offset_ = 0, line_ = 0;
   std::string buffer_;  // read, from `begin_` on not yet handed out
   std::size_t begin_ = 0;
+  std::int64_t passed_over_ = 0;
+  std::uint64_t bytes_read_ = 0, total_bytes_ = 0;
 };
 
-// The text of a document; of a .jsonl line that is UTF-8, the field's value.
+// The text of a document that is UTF-8; of a .jsonl line, the field's value.
 std::string text_of(RawDocument document, const std::string& field);
 
 }  // namespace peerless

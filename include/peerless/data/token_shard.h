@@ -74,6 +74,9 @@ class TokenShard {
   Digest digest() const { return digest_; }  // of the content: head, checksums, counts
 
   std::uint64_t first_token(std::uint64_t document) const { return documents_[2 * document]; }
+  std::uint64_t end_token(std::uint64_t document) const {
+    return document + 1 < documents() ? first_token(document + 1) : num_tokens_;
+  }
   std::uint64_t raw_bytes(std::uint64_t document) const { return documents_[2 * document + 1]; }
   // How many documents have their first token before `token`.
   std::uint64_t documents_before(std::uint64_t token) const;
@@ -81,9 +84,10 @@ class TokenShard {
   // The tokens [first, first + into.size()), each checked against the vocabulary.
   void copy(std::uint64_t first, std::span<std::int64_t> into) const;
 
-  void verify() const;  // all checksums and all token ids
+  void verify() const;  // all checksums, all token ids, the bos and eos of all documents
 
  private:
+  void check_borders(std::uint64_t document) const;
   void check_blocks(std::uint64_t first_byte, std::uint64_t end_byte) const;
 
   std::filesystem::path path_;

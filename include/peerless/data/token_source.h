@@ -56,4 +56,8 @@ class TokenSource {
   std::vector<std::uint64_t> first_documents_{0};  // likewise
 };
 
+// Reads every byte at `path`, shard by shard on `threads` threads, and tells what is wrong with each bad one, a line each;
+// when all are good, what is wrong among them.
+std::vector<std::string> faults(const std::filesystem::path& path, std::int64_t threads);
+
 }  // namespace peerless

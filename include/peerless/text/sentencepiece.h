@@ -40,14 +40,14 @@ struct SentencePieceTraining {
   std::int64_t max_bytes = 32 << 20;   // of text that training sees; bpe takes 20 times that of memory, unigram 40
 };
 
-// What was read and what of it training did not see as it is written.
+// What was read, and what of the sample training did not see as it is written.
 struct TrainingReport {
   std::int64_t documents = 0;          // used or not
   std::int64_t bytes = 0;              // of all documents
   std::int64_t invalid_documents = 0;  // not UTF-8: skipped
   std::int64_t sampled_bytes = 0;      // <= max_bytes; all valid text when that fits
-  std::int64_t cut_lines = 0;          // of more than 4 KiB: cut in parts, the words at the cuts with them
-  std::int64_t reserved = 0;           // U+2581, U+2585 and NUL: stand for something else in training; cut out
+  std::int64_t cuts = 0;      // in the sample: places where a line of more than 4 KiB is cut, and a word with it
+  std::int64_t reserved = 0;  // in the sample: U+2581, U+2585 and NUL, which training cannot see; cut out
 };
 
 struct TrainedModel {

@@ -42,8 +42,9 @@ struct TrainConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("global_batch_size", c.global_batch_size, AtLeast{1}, "sequences per step, over all processes");
-    visit("micro_batch_size", c.micro_batch_size, AtLeast{1},
+    visit("global_batch_size", c.global_batch_size, AtLeast{1} && AtMost{1 << 30},
+          "sequences per step, over all processes");
+    visit("micro_batch_size", c.micro_batch_size, AtLeast{1} && AtMost{1 << 30},
           "sequences per forward pass; their gradients are summed over a step");
     visit("max_steps", c.max_steps, AtLeast{1}, "length of the run; schedules are shares of it", Resume::with_override);
     visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later",

@@ -1,14 +1,27 @@
-#include "peerless/text/utf8.h"
+#include "peerless/base/utf8.h"
 
 #include <gtest/gtest.h>
 
-#include "texts.h"
+#include <string>
 
 namespace peerless {
 namespace {
 
-TEST(Utf8, AcceptsEveryCharacterOfUnicode) {
-  for (const auto& text : nasty_texts()) EXPECT_EQ(find_invalid_utf8(text), std::string_view::npos) << text;
+std::string encoded(unsigned code) {
+  const auto tail = [&](int shift) { return static_cast<char>(0x80 | (code >> shift & 63)); };
+  if (code < 0x80) return {static_cast<char>(code)};
+  if (code < 0x800) return {static_cast<char>(0xC0 | code >> 6), tail(0)};
+  if (code < 0x10000) return {static_cast<char>(0xE0 | code >> 12), tail(6), tail(0)};
+  return {static_cast<char>(0xF0 | code >> 18), tail(12), tail(6), tail(0)};
+}
+
+TEST(Utf8, AcceptsEveryCharacterOfUnicodeAndNoSurrogate) {
+  for (unsigned code = 0; code < 0x110200; ++code) {
+    const auto character = encoded(code);
+    const bool valid = (code < 0xD800 || code > 0xDFFF) && code < 0x110000;
+    ASSERT_EQ(utf8_length(character), valid ? character.size() : 0) << code;
+    ASSERT_EQ(find_invalid_utf8("ab" + character + "c"), valid ? std::string_view::npos : 2) << code;
+  }
 }
 
 TEST(Utf8, FindsTheFirstInvalidByte) {

@@ -1,4 +1,4 @@
-#include "peerless/text/utf8.h"
+#include "peerless/base/utf8.h"
 
 #include <cstdint>
 #include <cstring>

@@ -16,6 +16,4 @@ struct BadCharacter {
 // any other control character but line ends (\n and \r\n).
 std::optional<BadCharacter> find_bad_character(std::string_view text);
 
-inline bool is_utf8_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
 }  // namespace peerless::config

@@ -1,0 +1,17 @@
+// What may have been meant by a key that does not exist.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "peerless/config/describe.h"
+
+namespace peerless::config {
+
+// The end of the message about an unknown key `name` among the keys `here`: "; did you mean 'max_steps'?". A key of that
+// very name elsewhere in `all` comes first ('optim.lr' for 'lr'), then a near one here, then a near one elsewhere; where
+// nothing is near, the keys that are here are told.
+std::string suggestion(std::string_view name, const std::vector<std::string>& here, const std::vector<Key>& all);
+
+}  // namespace peerless::config
