@@ -65,7 +65,8 @@ std::size_t print_verified(const std::string& path, bool as_json) {
 
 void verify(const std::string& path, bool as_json) {
   const auto damaged = print_verified(path, as_json);
-  if (damaged > 0) throw Error(ExitCode::data, path, ": ", damaged, damaged == 1 ? " checkpoint is" : " checkpoints are", " damaged");
+  if (damaged > 0)
+    throw Error(ExitCode::data, path, ": ", damaged, damaged == 1 ? " checkpoint is" : " checkpoints are", " damaged");
 }
 
 bool print_differences(const std::string& a, const std::string& b, bool as_json) {
@@ -95,19 +96,20 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
   auto* ls = group->add_subcommand("ls", "the checkpoints of a run, newest first, each verified");
   ls->add_option("run", options->a, "a run, or its folder of checkpoints")->required();
   ls->add_flag("--json", options->json, "a JSON array on one line");
-  ls->callback([options] { list(options->a, options->json); });
+  ls->callback([options] { print_verified(options->a, options->json); });
 
-  auto* check = group->add_subcommand(
-      "verify", "read every byte of a checkpoint and compare all hashes; exit 65 when one is wrong");
-  check->add_option("checkpoint", options->a, "a checkpoint, or a run for its newest good one")->required();
-  check->callback([options] { verify(options->a); });
+  auto* check = group->add_subcommand("verify", "read every byte and compare all hashes; exit 65 when one is wrong");
+  check->add_option("checkpoint", options->a, "a checkpoint, or a run for all of its")->required();
+  check->add_flag("--json", options->json, "a JSON array on one line");
+  check->callback([options] { verify(options->a, options->json); });
 
   auto* compare = group->add_subcommand(
       "diff", "say `identical` (exit 0) only when two checkpoints have the same bits; else exit 1");
   compare->add_option("a", options->a, "a checkpoint, or a run for its newest good one")->required();
   compare->add_option("b", options->b, "another")->required();
+  compare->add_flag("--json", options->json, "one JSON object on one line, with all differences");
   compare->callback([options, &exit_code] {
-    if (print_differences(options->a, options->b)) exit_code = ExitCode::different;
+    if (print_differences(options->a, options->b, options->json)) exit_code = ExitCode::different;
   });
 }
 

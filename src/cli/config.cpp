@@ -2,7 +2,7 @@
 
 #include "peerless/cli/verbs.h"
 #include "peerless/config/config.h"
-#include "peerless/train/run_config.h"
+#include "peerless/train/setup.h"
 
 namespace peerless::cli {
 namespace {
@@ -23,6 +23,21 @@ config::Loaded<RunConfig> load(const Options& options) {
   return config::load<RunConfig>(disk(), options.file, options.overrides);
 }
 
+// What the program would choose itself.
+void derive(RunConfig& run, config::Origins& origins) {
+  const auto choose = [&](auto& optional, std::int64_t value, const char* path) {
+    if (optional) return;
+    optional = value;
+    origins.derive(path);
+  };
+  choose(run.model.n_kv_heads, run.model.kv_heads(), "model.n_kv_heads");
+  choose(run.model.head_dim, run.model.head_width(), "model.head_dim");
+  if (run.device == Device::automatic) {
+    run.device = choose_device(run.device).is_cpu() ? Device::cpu : Device::cuda;
+    origins.derive("device");
+  }
+}
+
 }  // namespace
 
 void add_config(CLI::App& app) {
@@ -41,7 +56,8 @@ void add_config(CLI::App& app) {
   auto* show = group->add_subcommand("show", "print the resolved config, each value with where it comes from");
   add_file_options(*show, *options);
   show->callback([options] {
-    const auto [run, origins] = load(*options);
+    auto [run, origins] = load(*options);
+    derive(run, origins);
     std::cout << config::show(run, origins);
   });
 

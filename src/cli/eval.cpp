@@ -1,10 +1,8 @@
-#include <fstream>
-#include <iostream>
-
 #include "peerless/cli/verbs.h"
 #include "peerless/eval/evaluate.h"
 #include "peerless/eval/score_text.h"
 #include "peerless/train/trained_model.h"
+#include "src/cli/json.h"
 
 namespace peerless::cli {
 namespace {
@@ -17,11 +15,16 @@ struct Options {
   std::string per_token_file;
 };
 
+void print_head(const TrainedModel& trained) {
+  std::cout << trained.path.string() << ", step " << trained.info.step << std::endl;
+}
+
 void evaluate_sets(const TrainedModel& trained, bool as_json) {
   const RunConfig& config = trained.config;
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
-  nlohmann::ordered_json all;
+  if (!as_json) print_head(trained);
+  Json all;
   for (const auto& val : config.data.val) {
     const EvalSet set(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size,
                       config.eval.max_batches);
@@ -29,37 +32,67 @@ void evaluate_sets(const TrainedModel& trained, bool as_json) {
     if (!as_json) std::cout << val.name << ": " << report.text() << std::endl;
     all[val.name] = report.json();
   }
-  if (as_json) std::cout << nlohmann::ordered_json{{"step", trained.info.step}, {"eval", all}} << std::endl;
+  if (as_json) print(Json{{"checkpoint", trained.path.string()}, {"step", trained.info.step}, {"eval", all}});
 }
 
-std::vector<TokenId> document_of(const Tokenizer& tokenizer, const std::string& text) {
+std::vector<TokenId> scored_document(const Tokenizer& tokenizer, const std::string& text, const std::string& file) {
+  if (text.empty()) throw Error(ExitCode::data, printable(file), ": is empty; there is nothing to score");
   if (!tokenizer.bos()) throw Error(ExitCode::data, "the tokenizer has no bos: nothing would predict the first token");
-  std::vector<TokenId> tokens{*tokenizer.bos()};
-  const auto encoded = tokenizer.encode(text);
-  tokens.insert(tokens.end(), encoded.begin(), encoded.end());
-  if (tokenizer.eos()) tokens.push_back(*tokenizer.eos());
-  return tokens;
+  return encode_document(tokenizer, text);
 }
+
+// The lines of --per-token. The file takes its name when it is complete; that it can be made is known before.
+class TokenLines {
+ public:
+  explicit TokenLines(const std::string& file) : file_(file), partial_(file + ".partial") {
+    if (file.empty()) return;
+    remove_tree(disk(), partial_);
+    output_ = disk().create(partial_);
+  }
+
+  void add(std::size_t position, TokenId id, float log_prob) {
+    constexpr std::size_t kAtOnce = 1 << 16;
+    if (!output_) return;
+    lines_ += Json{{"position", position}, {"id", id}, {"log_prob", log_prob}}.dump() + "\n";
+    if (lines_.size() >= kAtOnce) flush();
+  }
+
+  void finish() {
+    if (!output_) return;
+    flush();
+    output_->sync();
+    output_->close();
+    disk().rename(partial_, file_);
+  }
+
+ private:
+  void flush() {
+    output_->write(lines_);
+    lines_.clear();
+  }
+
+  std::filesystem::path file_, partial_;
+  std::unique_ptr<OutputFile> output_;  // null: nobody asked
+  std::string lines_;
+};
 
 void score_file(const TrainedModel& trained, const Options& options) {
   constexpr std::uint64_t kLimit = std::uint64_t{1} << 30;
   const auto text = read_text(disk(), options.text_file, kLimit);
-  const auto tokens = document_of(*trained.tokenizer, text);
-  const auto scores = score_tokens(*trained.model, tokens);
-  std::string lines;
+  const auto tokens = scored_document(*trained.tokenizer, text, options.text_file);
+  TokenLines lines(options.per_token_file);
   EvalReport report;
   report.documents = 1;
-  report.targets = std::ssize(scores);
+  report.targets = std::ssize(tokens) - 1;
   report.raw_bytes = std::ssize(text);
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    lines += nlohmann::ordered_json{{"position", i + 1}, {"id", tokens[i + 1]}, {"log_prob", scores[i]}}.dump() + "\n";
-    report.summed_loss -= scores[i];
-  }
-  if (!options.per_token_file.empty()) write_atomically(disk(), options.per_token_file, lines);
-  if (options.json)
-    std::cout << report.json() << std::endl;
-  else
-    std::cout << options.text_file << ": " << report.text() << std::endl;
+  score_tokens(*trained.model, tokens, [&](std::size_t position, float log_prob) {
+    lines.add(position, tokens[position], log_prob);
+    report.summed_loss -= log_prob;
+  });
+  lines.finish();
+  if (options.json) return print(report.json());
+  print_head(trained);
+  std::cout << options.text_file << ": " << report.text() << std::endl;
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include "peerless/generate/generate.h"
 
-#include <iostream>
-
 #include "peerless/cli/verbs.h"
 #include "peerless/train/trained_model.h"
+#include "src/cli/json.h"
 
 namespace peerless::cli {
 namespace {
@@ -15,18 +14,21 @@ struct Options {
   std::int64_t max_tokens = 100;
   bool greedy = false;
   Sampling sampling{.temperature = 0.8};
+  bool json = false;
 };
 
 void print_continuation(const Options& options) {
   const TrainedModel trained = open_trained_model(disk(), options.checkpoint, options.overrides);
   const Tokenizer& tokenizer = *trained.tokenizer;
-  std::vector<TokenId> prompt;
-  if (tokenizer.bos()) prompt.push_back(*tokenizer.bos());
-  const auto encoded = tokenizer.encode(options.prompt);
-  prompt.insert(prompt.end(), encoded.begin(), encoded.end());
+  const auto prompt = encode_prompt(tokenizer, options.prompt);
   if (prompt.empty()) throw Error(ExitCode::usage, "--prompt: is empty, and the tokenizer has no bos to start from");
   Sampling sampling = options.sampling;
   if (options.greedy) sampling.temperature = 0;
+  if (options.json) {
+    const auto made =
+        generate(*trained.model, prompt, options.max_tokens, sampling, tokenizer.eos(), [](TokenId) { return true; });
+    return print(Json{{"prompt", options.prompt}, {"text", tokenizer.decode(made)}, {"tokens", made}});
+  }
   std::cout << options.prompt;
   generate(*trained.model, prompt, options.max_tokens, sampling, tokenizer.eos(), [&](TokenId token) {
     std::cout << tokenizer.bytes(token) << std::flush;
@@ -57,6 +59,7 @@ void add_generate(CLI::App& app) {
   verb->add_option("--top-p", options->sampling.top_p, "only the most likely tokens whose probabilities sum to p")
       ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--seed", options->sampling.seed, "of the draws; the same seed gives the same text");
+  verb->add_flag("--json", options->json, "one JSON object on one line: prompt, text, tokens");
   verb->callback([options] { print_continuation(*options); });
 }
 

@@ -3,6 +3,21 @@
 #include "peerless/train/start.h"
 
 namespace peerless::cli {
+namespace {
+
+std::string keys_of_the_config() {
+  constexpr std::size_t kColumn = 44;
+  std::string text = "Keys, each as key.path=value or in the file (`peerless config explain KEY` says more):\n";
+  for (const auto& row : config::help_rows<RunConfig>())
+    text +=
+        concat("  ", row.key, std::string(std::max(kColumn, row.key.size() + 1) - row.key.size(), ' '), row.text, "\n");
+  return text +
+         "Results go to <run.dir>/<run.name>/. Exit codes: 0 done or paused at train.stop_at, 75 stopped on request "
+         "(the "
+         "same command goes on), 65 data, 66 no input, 73 output, 74 input/output, 78 config, 80 diverged.";
+}
+
+}  // namespace
 
 void add_train(CLI::App& app, ExitCode& exit_code) {
   struct Options {
@@ -27,6 +42,7 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
       ->allow_extra_args(false);
   verb->add_flag("--allow-data-change", options->start.allow_data_change,
                  "go on although the training data have changed");
+  verb->footer(keys_of_the_config);
   verb->callback([options, &exit_code] {
     const auto loaded = config::load<RunConfig>(disk(), options->file, options->overrides);
     exit_code = train(loaded.config, options->start, disk());

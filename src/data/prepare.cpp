@@ -40,23 +40,13 @@ bool for_validation(std::string_view text, const PrepareOptions& options) {
   return static_cast<double>(hash >> 11) * 0x1p-53 < options.val_fraction;
 }
 
-std::vector<TokenId> with_borders(const Tokenizer& tokenizer, const std::vector<TokenId>& tokens) {
-  const auto bos = tokenizer.bos(), eos = tokenizer.eos();
-  std::vector<TokenId> whole;
-  whole.reserve(tokens.size() + 2);
-  if (bos) whole.push_back(*bos);
-  whole.insert(whole.end(), tokens.begin(), tokens.end());
-  if (eos) whole.push_back(*eos);
-  return whole;
-}
-
 Encoded encode(RawDocument document, const Tokenizer& tokenizer, const PrepareOptions& options) {
   if (const auto at = find_invalid_utf8(document.bytes); at != std::string_view::npos) {
     return {.fate = Fate::invalid, .where = concat(document.where(), ": byte ", at)};
   }
   const auto text = text_of(std::move(document), options.sources.field);
   if (text.empty()) return {.fate = Fate::empty};
-  auto tokens = with_borders(tokenizer, tokenizer.encode(text));
+  auto tokens = encode_document(tokenizer, text);
   if (tokens.empty()) return {.fate = Fate::empty};  // a lossy tokenizer may drop all of it
   return {for_validation(text, options) ? Fate::val : Fate::train, std::move(tokens), text.size()};
 }

@@ -5,11 +5,11 @@
 
 namespace peerless {
 
-std::vector<float> score_tokens(LanguageModel& model, std::span<const TokenId> tokens) {
+void score_tokens(LanguageModel& model, std::span<const TokenId> tokens,
+                  const std::function<void(std::size_t, float)>& take) {
   const EvaluationMode evaluation(model);
   const auto window = static_cast<std::uint64_t>(model.decoder->max_positions());
   const auto device = model.decoder->embedding().device();
-  std::vector<float> scores;
   for (const auto& [begin, score_from, end] :
        scoring_windows(tokens.size(), window, std::max<std::uint64_t>(1, window / 2))) {
     const std::vector<std::int64_t> read(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -18,9 +18,8 @@ std::vector<float> score_tokens(LanguageModel& model, std::span<const TokenId> t
     const auto hidden = model.decoder->forward(ids.slice(1, 0, -1)).hidden;
     const auto losses = model.head->token_losses(hidden, ids.slice(1, 1)).flatten().to(at::kCPU).contiguous();
     const float* loss = losses.const_data_ptr<float>();
-    for (std::uint64_t i = score_from; i < end; ++i) scores.push_back(-loss[i - begin - 1]);
+    for (std::uint64_t i = score_from; i < end; ++i) take(i, -loss[i - begin - 1]);
   }
-  return scores;
 }
 
 }  // namespace peerless

@@ -59,7 +59,8 @@ std::string changed_sources(const std::vector<std::string>& before, const std::v
   return lines;
 }
 
-void check_content(const CheckpointInfo& before, const CheckpointInfo& now, const StartOptions& options, Origin origin) {
+void check_content(const CheckpointInfo& before, const CheckpointInfo& now, const StartOptions& options,
+                   Origin origin) {
   if (before.tokenizer != now.tokenizer)
     throw Error(ExitCode::config, "tokenizer: has digest ", now.tokenizer.hex(), ", the checkpoint was trained with ",
                 before.tokenizer.hex(), "; token ids would mean other texts");
@@ -138,8 +139,7 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
 ExitCode train(const RunConfig& config, const StartOptions& options, Files& files) {
   const StopRequest stop;
   set_threads(config.train.threads);
-  const auto folder =
-      RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
+  const auto folder = RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
   log::open_file(folder.log());
   Status status(files, folder.status(), config.train.max_steps);
   try {

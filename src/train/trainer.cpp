@@ -186,7 +186,7 @@ CheckpointInfo Trainer::checkpoint_info() const {
                       .config = config::dump(config_),
                       .tokenizer = tokenizer_->digest(),
                       .data = data_.fingerprint()};
-  for (const auto& [path, what] : data_.description()) info.data_sources.push_back(concat(path, ": ", what));
+  info.data_sources = data_.description();
   return info;
 }
 

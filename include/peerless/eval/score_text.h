@@ -4,15 +4,18 @@
 // window has at least half a context before it; every token is scored once (data/scoring_windows.h).
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <span>
-#include <vector>
 
 #include "peerless/model/language_model.h"
 #include "peerless/text/tokenizer.h"
 
 namespace peerless {
 
-// log p(tokens[i] | what its window holds before it), in nats, for i from 1; tokens[0] (the bos) is only read.
-std::vector<float> score_tokens(LanguageModel& model, std::span<const TokenId> tokens);
+// Calls take(i, log p(tokens[i] | what its window holds before it)), in nats, for i from 1 on, in order; tokens[0] (the
+// bos) is only read.
+void score_tokens(LanguageModel& model, std::span<const TokenId> tokens,
+                  const std::function<void(std::size_t, float)>& take);
 
 }  // namespace peerless

@@ -69,4 +69,9 @@ using TokenizerConfig = std::variant<SentencePieceConfig, ByteConfig>;
 
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
+// A text's tokens after the bos, as far as the tokenizer has one: what a model is asked to continue.
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text);
+// ... and before the eos: what a model is trained on and scored by.
+std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text);
+
 }  // namespace peerless

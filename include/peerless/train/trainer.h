@@ -28,7 +28,7 @@ class Trainer {
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
-  State state(Part part);                      // views, to save or to load into;
+  State state(Part part);                       // views, to save or to load into;
   void restore(const State& state, Part part);  // after a load, brings to the device what lives there
   CheckpointInfo checkpoint_info() const;
 
