@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "peerless/base/random.h"
 
@@ -62,16 +63,22 @@ void fill(const Parameter& parameter, std::uint64_t seed) {
 }  // namespace
 
 ParameterSet::ParameterSet(const torch::nn::Module& root) {
+  std::unordered_set<const at::TensorImpl*> seen;
+  const auto check_once = [&](const auto& entry) {
+    TORCH_CHECK(seen.insert(entry.tensor.unsafeGetTensorImpl()).second, entry.name, " is registered a second time");
+  };
   for (const auto& item : root.named_modules("", /*include_self=*/true)) {
     const auto* module = dynamic_cast<const Module*>(item.value().get());
     if (!module) continue;
     const std::string prefix = item.key().empty() ? "" : item.key() + ".";
     for (Parameter parameter : module->own_parameters()) {
       parameter.name.insert(0, prefix);
+      check_once(parameter);
       parameters_.push_back(std::move(parameter));
     }
     for (Buffer buffer : module->own_buffers()) {
       buffer.name.insert(0, prefix);
+      check_once(buffer);
       buffers_.push_back(std::move(buffer));
     }
   }
