@@ -19,6 +19,7 @@
 
 #include "src/ops/group_by_row.h"
 #include "src/ops/kernels/peer_experts.h"
+#include "src/ops/once_differentiable.h"
 #include "src/ops/sum_rows.h"
 
 namespace peerless {
@@ -104,6 +105,7 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("peer_experts");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3], &pre = saved[4],
                &linear = saved[5];
@@ -168,6 +170,7 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("peer_experts");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3];
     const auto stage = recall(context);

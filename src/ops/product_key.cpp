@@ -18,6 +18,7 @@
 #include <tuple>
 
 #include "src/ops/kernels/product_key.h"
+#include "src/ops/once_differentiable.h"
 #include "src/ops/sum_rows.h"
 
 namespace peerless {
@@ -81,6 +82,7 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("product_key_top_k");
     const auto saved = context->get_saved_variables();
     const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
     const std::int64_t tokens = queries.size(0), heads = queries.size(1), k = ids.size(2);
@@ -111,16 +113,25 @@ std::tuple<at::Tensor, at::Tensor> top_k(const at::Tensor& values, std::int64_t 
   return {sorted.narrow(-1, 0, k), places.narrow(-1, 0, k)};
 }
 
-// The ids [T, h, k] of the best, in double so that sums of floats are not rounded.
-at::Tensor best_ids(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+// The k best of [.., k * k] sums, which are exactly sums + errors; of equal ones the lowest id.
+Retrieved best_sums(const at::Tensor& sums, const at::Tensor& errors, const at::Tensor& ids, std::int64_t k) {
+  auto order = std::get<1>(ids.sort());
+  for (const auto& key : {errors, sums})  // stable sorts, the most important last
+    order = order.gather(-1, std::get<1>(top_k(key.gather(-1, order), key.size(-1))));
+  order = order.narrow(-1, 0, k);
+  return {sums.gather(-1, order), ids.gather(-1, order)};
+}
+
+// Scores and ids [h, T, k] of the best.
+Retrieved retrieve(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
   const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2);
-  const auto halves = score_halves(queries, keys).view({heads, 2, tokens, n});
-  const auto [values, columns] = top_k(halves.to(at::kDouble), k);
-  const auto sums = (values.select(1, 0).unsqueeze(-1) + values.select(1, 1).unsqueeze(-2)).flatten(-2);
-  const auto ids = (columns.select(1, 0).unsqueeze(-1) * n + columns.select(1, 1).unsqueeze(-2)).flatten(-2);
-  const auto [ascending, by_id] = ids.sort();
-  const auto places = std::get<1>(top_k(sums.gather(-1, by_id), k));
-  return ascending.gather(-1, places).transpose(0, 1).to(at::kInt).contiguous();
+  const auto [values, columns] = top_k(score_halves(queries, keys).view({heads, 2, tokens, n}), k);
+  const auto a = values.select(1, 0).unsqueeze(-1), b = values.select(1, 1).unsqueeze(-2);
+  const auto sums = a + b;
+  const auto b_taken = sums - a;
+  const auto errors = (a - (sums - b_taken)) + (b - b_taken);  // as kernels/product_key.cpp has it
+  const auto ids = columns.select(1, 0).unsqueeze(-1) * n + columns.select(1, 1).unsqueeze(-2);
+  return best_sums(sums.flatten(-2), errors.flatten(-2), ids.flatten(-2), k);
 }
 
 // Where each half of each id lies in keys [h or 1, 2, n, c] seen as [.., c]: [T, h, 2, k].
@@ -138,14 +149,9 @@ at::Tensor gather(const at::Tensor& keys, const at::Tensor& rows) {
   return keys.flatten(0, 2).index_select(0, rows.flatten()).view(shape);
 }
 
-// Scores [T, h, k] of queries [T, h, 2, c] against their own keys [T, h, 2, k, c].
-at::Tensor score(const at::Tensor& queries, const at::Tensor& keys) {
-  return (queries.unsqueeze(3) * keys).sum(-1).sum(2);
-}
-
 struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
   static std::int64_t scratch(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-    return 2 * queries.size(1) * std::max(keys.size(2), k * keys.size(3));
+    return 2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)});
   }
 
   static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,
@@ -153,10 +159,9 @@ struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
     const auto scores = at::empty({queries.size(0), queries.size(1), k}, queries.options());
     const auto ids = at::empty_like(scores, at::kInt);
     for_pieces(queries.size(0), scratch(queries, keys, k), [&](std::int64_t begin, std::int64_t count) {
-      const auto piece = queries.narrow(0, begin, count);
-      const auto best = best_ids(piece, keys, k);
-      ids.narrow(0, begin, count).copy_(best);
-      scores.narrow(0, begin, count).copy_(score(piece, gather(keys, key_rows(best, keys))));
+      const auto best = retrieve(queries.narrow(0, begin, count), keys, k);
+      ids.narrow(0, begin, count).copy_(best.ids.transpose(0, 1));
+      scores.narrow(0, begin, count).copy_(best.scores.transpose(0, 1));
     });
     context->save_for_backward({queries, keys, ids});
     context->mark_non_differentiable({ids});
@@ -164,6 +169,7 @@ struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("product_key_top_k");
     const auto saved = context->get_saved_variables();
     const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
     const auto grad_queries = at::empty_like(queries), grad_keys = at::zeros_like(keys);
