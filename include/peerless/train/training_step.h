@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "peerless/data/batch.h"
 #include "peerless/dist/communicator.h"
@@ -21,9 +22,9 @@ struct StepPlan {
 
 // The learning numbers of one step: equal in every replay of it.
 struct StepReport {
-  double loss = 0;      // cross-entropy per unmasked token, in nats
-  double aux_loss = 0;  // what the blocks add
-  double z_loss = 0;    // what the head adds
+  double loss = 0;                 // cross-entropy per unmasked token, in nats
+  std::optional<double> aux_loss;  // what the blocks add; none: no block has one
+  double z_loss = 0;               // what the head adds
   double lr = 0;
   double grad_norm = 0;           // of dense parameters, before clipping
   double table_grad_norm = 0;     // of tables
