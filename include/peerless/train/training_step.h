@@ -9,7 +9,7 @@
 #include "peerless/data/batch.h"
 #include "peerless/dist/communicator.h"
 #include "peerless/model/language_model.h"
-#include "peerless/optim/adamw.h"
+#include "peerless/optim/step_update.h"
 
 namespace peerless {
 
@@ -40,15 +40,14 @@ class TrainingStep {
   StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
 
   const ParameterSet& parameters() const { return parameters_; }
-  bool has_tables() const { return !gradients_.tables().empty(); }
+  bool has_tables() const { return !update_.gradients().tables().empty(); }
   NamedTensors named_tensors() const;  // weights, running statistics, moments: all that the next step depends on
 
  private:
   LanguageModel& model_;
   Communicator& communicator_;
   ParameterSet parameters_;
-  Gradients gradients_;
-  AdamW optimizer_;
+  StepUpdate update_;
 };
 
 }  // namespace peerless
