@@ -77,6 +77,7 @@ void add_row_grads(const kernels::PeerExperts<T>& peer, const T* grad_y, const k
   const kernels::PeerRows rows{.order = groups.order.data(),
                                .starts = groups.starts.data(),
                                .slots = claim.slots.data(),
+                               .squares = grad.squares().mutable_data_ptr<double>(),
                                .first_fresh = claim.first_fresh};
   const auto row_at = [&starts = groups.starts](std::int64_t pair) {
     return std::lower_bound(starts.begin(), starts.end() - 1, pair) - starts.begin();

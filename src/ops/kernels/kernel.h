@@ -29,6 +29,14 @@ PEERLESS_INLINE T dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
+template <class T>
+PEERLESS_INLINE double sum_of_squares(const T* values, std::int64_t n) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return sum;
+}
+
 // y += a x
 template <class T>
 PEERLESS_INLINE void add_scaled(T a, const T* x, T* y, std::int64_t n) {
