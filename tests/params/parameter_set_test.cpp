@@ -79,6 +79,15 @@ TEST(ParameterSet, DrawsWhatTheInitSays) {
   EXPECT_NEAR(groups.narrow(1, 3, 3).std().item<double>(), 3, 0.06);
 }
 
+// Six columns in four groups: 0, 1 | 2 | 3, 4 | 5, whatever stretch of a row is filled at a time.
+TEST(ParameterSet, ScalesEachColumnByItsGroup) {
+  const auto plain = std::make_shared<Leaf>(20'000, Init::normal(1)),
+             scaled = std::make_shared<Leaf>(20'000, Init::normal_by_column_group({1, 2, 4, 8}));
+  ParameterSet(*plain).initialize(3);
+  ParameterSet(*scaled).initialize(3);
+  EXPECT_TRUE(same_bits(scaled->weight.detach(), plain->weight.detach() * at::tensor({1.F, 1.F, 2.F, 4.F, 4.F, 8.F})));
+}
+
 TEST(ParameterSet, RefusesAModuleThatIsRegisteredTwice) {
   const auto root = std::make_shared<torch::nn::Module>();
   const auto leaf = std::make_shared<Leaf>(2, Init::normal(1));
