@@ -12,6 +12,20 @@ auto of_block(const FfwConfig& config, F&& f) {
   return std::visit([&](const auto& c) { return f(c); }, config);
 }
 
+// `a` is the first layer's that uses the table, `b` that of `layer`.
+void check_agreement(const TableUse& a, const TableUse& b, std::int64_t layer) {
+  if (a.rows != b.rows || a.width != b.width)
+    throw Error(ExitCode::config, "table '", a.name, "' is used in two shapes: ", a.rows, " x ", a.width, ", and ",
+                b.rows, " x ", b.width, " in layer ", layer, "; layers share a table only when both are equal");
+  std::string names;
+  for (const auto& [name, value] : a.start) names += (names.empty() ? "" : ", ") + name;
+  for (std::size_t i = 0; i < a.start.size(); ++i)
+    if (a.start[i] != b.start[i])
+      throw Error(ExitCode::config, "table '", a.name, "' would start in two ways: ", a.start[i].first, " ",
+                  a.start[i].second, ", and ", b.start[i].second, " in layer ", layer,
+                  "; layers that share a table must agree in ", names);
+}
+
 }  // namespace
 
 void ModelConfig::check() const {
@@ -50,10 +64,8 @@ std::vector<TableUse> ModelConfig::tables() const {
       const auto known = std::find_if(all.begin(), all.end(), [&](const auto& t) { return t.name == use.name; });
       if (known == all.end())
         all.push_back(use);
-      else if (*known != use)
-        throw Error(ExitCode::config, "table '", use.name, "' is used in two shapes: ", known->rows, " x ",
-                    known->width, ", and ", use.rows, " x ", use.width, " in layer ", layer,
-                    "; layers share a table only when both are equal");
+      else
+        check_agreement(*known, use, layer);
     }
   }
   return all;

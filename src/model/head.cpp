@@ -24,8 +24,7 @@ at::Tensor Head::token_losses(const at::Tensor& hidden, const at::Tensor& target
 }
 
 at::Tensor Head::logits(const at::Tensor& hidden) const {
-  const auto weight = weight_.narrow(0, 0, vocab_size_).to(hidden.scalar_type());
-  const auto logits = at::linear(hidden, weight).to(options().dtype());
+  const auto logits = at::linear(hidden.to(weight_.scalar_type()), weight_.narrow(0, 0, vocab_size_));
   return softcap_ > 0 ? softcap_ * at::tanh(logits / softcap_) : logits;
 }
 

@@ -15,8 +15,8 @@ QueryNorm::QueryNorm(QueryNormKind kind, std::int64_t heads, std::int64_t d_key,
   weight_ = make_parameter("weight", {width}, Role::vector, Init::constant(1));
   if (kind == QueryNormKind::rms) return;
   bias_ = make_parameter("bias", {width}, Role::vector, Init::constant(0));
-  running_mean_ = make_buffer("running_mean", at::zeros({width}, options));
-  running_square_ = make_buffer("running_square", at::zeros({width}, options));
+  running_mean_ = make_buffer("running_mean", at::zeros({width}, options.dtype(at::kDouble)));
+  running_square_ = make_buffer("running_square", at::zeros({width}, options.dtype(at::kDouble)));
   num_commits_ = make_buffer("num_commits", at::zeros({}, options.dtype(at::kLong)));
 }
 
@@ -50,20 +50,21 @@ at::Tensor QueryNorm::forward(const at::Tensor& queries, Stats& stats) const {
 at::Tensor QueryNorm::by_batch(const at::Tensor& queries, Stats& stats) const {
   const auto [normalized, mean, inverse_std] =
       at::native_batch_norm(queries, weight_, bias_, {}, {}, /*training=*/true, /*momentum=*/0, kEps);
-  const auto square_of_mean = mean.detach().square();
-  stats.set("query_mean", mean.detach());
-  stats.set("query_square", inverse_std.detach().pow(-2) - kEps + square_of_mean);
+  const auto wide_mean = mean.detach().to(at::kDouble), wide_inverse = inverse_std.detach().to(at::kDouble);
+  stats.set("query_mean", wide_mean);
+  stats.set("query_square", wide_inverse.pow(-2) - kEps + wide_mean.square());
   stats.set("micro_batches", at::ones({}, queries.options()));
   return normalized;
 }
 
 at::Tensor QueryNorm::by_running_moments(const at::Tensor& queries) const {
   const auto seen = 1 - at::pow(1 - kMomentum, num_commits_.to(at::kDouble));  // how far from their zero start they are
-  const auto correction = seen.clamp_min(kMomentum).reciprocal().to(queries.dtype());
+  const auto correction = seen.clamp_min(kMomentum).reciprocal();
   const auto mean = running_mean_ * correction;
   const auto variance = (running_square_ * correction - mean.square()).clamp_min(0);
   const auto scale = at::where(num_commits_ > 0, variance, at::ones_like(variance)).add(kEps).rsqrt();
-  return (queries - mean) * scale * weight_ + bias_;
+  const auto as_queries = [&](const at::Tensor& moments) { return moments.to(queries.scalar_type()); };
+  return (queries - as_queries(mean)) * as_queries(scale) * weight_ + bias_;
 }
 
 void QueryNorm::commit(const Stats& stats) {

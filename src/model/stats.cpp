@@ -7,8 +7,8 @@ namespace {
 
 template <class Values>
 auto* find(Values& values, std::string_view name) {
-  const auto it = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.first == name; });
-  return it == values.end() ? nullptr : &it->second;
+  const auto it = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.name == name; });
+  return it == values.end() ? nullptr : &*it;
 }
 
 }  // namespace
@@ -16,13 +16,13 @@ auto* find(Values& values, std::string_view name) {
 void Stats::set(std::string name, at::Tensor value) {
   TORCH_CHECK(!contains(name), "statistic ", name, " is set twice");
   TORCH_CHECK(!value.requires_grad(), "statistic ", name, " must not require a gradient");
-  values_.emplace_back(std::move(name), std::move(value));
+  values_.push_back({std::move(name), std::move(value), /*own=*/false});
 }
 
 const at::Tensor& Stats::at(std::string_view name) const {
   const auto* value = find(values_, name);
   TORCH_CHECK(value, "no statistic named ", name);
-  return *value;
+  return value->tensor;
 }
 
 bool Stats::contains(std::string_view name) const { return find(values_, name) != nullptr; }
@@ -30,18 +30,23 @@ bool Stats::contains(std::string_view name) const { return find(values_, name) !
 void Stats::add(const Stats& other) { add(other, ""); }
 
 void Stats::add(const Stats& other, const std::string& prefix) {
-  for (const auto& [name, value] : other.values_) {
-    if (auto* mine = find(values_, prefix + name))
-      *mine = *mine + value;
-    else
-      values_.emplace_back(prefix + name, value);
+  for (const auto& [name, tensor, own] : other.values_) {
+    auto* const mine = find(values_, prefix + name);
+    if (!mine) {
+      values_.push_back({prefix + name, tensor, /*own=*/false});
+    } else if (mine->own) {
+      mine->tensor.add_(tensor);
+    } else {
+      mine->tensor = mine->tensor + tensor;
+      mine->own = true;
+    }
   }
 }
 
 Stats Stats::under(std::string_view prefix) const {
   Stats some;
-  for (const auto& [name, value] : values_)
-    if (name.starts_with(prefix)) some.set(name.substr(prefix.size()), value);
+  for (const auto& value : values_)
+    if (value.name.starts_with(prefix)) some.set(value.name.substr(prefix.size()), value.tensor);
   return some;
 }
 

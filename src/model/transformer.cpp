@@ -20,6 +20,7 @@ class Transformer::ModelTables final : public Tables {
       table = owner_.register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_));
     TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width}), "table ", use.name,
                 " is asked for in two shapes");
+    TORCH_CHECK(table->own_parameters().front().init == init, "table ", use.name, " is asked to start in two ways");
     return table;
   }
 
@@ -75,7 +76,7 @@ TransformerOutput Transformer::forward(const at::Tensor& token_ids, const at::Te
 }
 
 KvCache Transformer::make_cache(std::int64_t batch, std::int64_t capacity) const {
-  KvCache cache{{}, 0, capacity};
+  KvCache cache;
   const auto options = this->options().dtype(compute_);
   for (std::int64_t i = 0; i < config_.n_layers; ++i) {
     const auto room = [&] { return at::zeros({batch, config_.kv_heads(), capacity, config_.head_width()}, options); };

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "src/ops/once_differentiable.h"
+
 namespace peerless {
 namespace {
 
@@ -20,6 +22,7 @@ struct Chunk {
   at::Tensor losses;       // [n]
 };
 
+// hidden and weight of one dtype, the product's.
 Chunk forward_chunk(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, at::ScalarType dtype,
                     double softcap) {
   auto logits = at::linear(hidden, weight).to(dtype);
@@ -40,47 +43,56 @@ at::Tensor gradient_of_logits(Chunk chunk, const at::Tensor& targets, const at::
   return slope.defined() ? gradient.mul_(slope) : gradient;
 }
 
-class ChunkedCrossEntropy : public torch::autograd::Function<ChunkedCrossEntropy> {
- public:
+// The gradients as forward computes them, in the dtype of the parameters; undefined where none are recorded.
+struct Recorded {
+  at::Tensor hidden, weight;
+
+  // Adds the part of some tokens: `gradient` [n, vocab] of their logits, `into` their rows of the hidden's gradient.
+  void add(const at::Tensor& gradient, const at::Tensor& used, const at::Tensor& some_hidden, at::Tensor into) {
+    if (into.scalar_type() == used.scalar_type())
+      at::mm_out(into, gradient, used);
+    else
+      into.copy_(gradient.mm(used));
+    weight.narrow(0, 0, used.size(0)).addmm_(gradient.t(), some_hidden.to(used.scalar_type()));
+  }
+};
+
+struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
                                std::int64_t vocab_size, const at::Tensor& targets, const at::Tensor& mask,
                                double softcap, double z_loss, bool wants_gradients) {
     const auto dtype = weight.scalar_type();
-    const auto used = weight.narrow(0, 0, vocab_size).to(hidden.scalar_type());
+    const auto used = weight.narrow(0, 0, vocab_size);
+    const auto multiplied_in = wants_gradients ? hidden.scalar_type() : dtype;
+    const auto factor = used.to(multiplied_in);
     const CrossEntropyOptions options{softcap, z_loss};
-    at::Tensor of_hidden, of_weight;
-    if (wants_gradients) {
-      of_hidden = at::empty_like(hidden);
-      of_weight = at::zeros_like(weight);
-    }
+    Recorded recorded;
+    if (wants_gradients) recorded = {at::empty_like(hidden), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
     for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
       const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
       const auto some = [&](const at::Tensor& t) { return t.narrow(0, first, n); };
       const auto counts = some(mask).to(dtype);
-      const Chunk chunk = forward_chunk(some(hidden), used, some(targets), dtype, softcap);
+      const Chunk chunk = forward_chunk(some(hidden).to(multiplied_in), factor, some(targets), dtype, softcap);
       sum += (chunk.losses * counts).sum(at::kDouble);
       z_sum += (chunk.log_sum_exp.square() * counts).sum(at::kDouble) * z_loss;
       if (!wants_gradients) continue;
-      const auto gradient = gradient_of_logits(chunk, some(targets), counts, options).to(hidden.scalar_type());
-      auto into = some(of_hidden);
-      at::mm_out(into, gradient, used);
-      auto rows = of_weight.narrow(0, 0, vocab_size);
-      if (hidden.scalar_type() == dtype)
-        rows.addmm_(gradient.t(), some(hidden));
-      else
-        rows += gradient.t().mm(some(hidden)).to(dtype);
+      recorded.add(gradient_of_logits(chunk, some(targets), counts, options), used, some(hidden),
+                   some(recorded.hidden));
     }
-    context->save_for_backward({of_hidden, of_weight});
+    context->saved_data["recorded"] = std::vector<at::Tensor>{recorded.hidden, recorded.weight};
     context->mark_non_differentiable({sum, z_sum});
     return {sum + z_sum, sum, z_sum};
   }
 
+  // Scales what forward recorded where it lies, and hands it on.
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
-    const auto saved = context->get_saved_variables();
-    TORCH_CHECK(saved[0].defined(), "cross_entropy: no gradients were recorded in forward");
-    const auto scaled = [&](const at::Tensor& gradient) { return gradient * outer[0].to(gradient.scalar_type()); };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}, {}};
+    refuse_double_backward("cross_entropy");
+    const auto recorded = context->saved_data["recorded"].toTensorVector();
+    TORCH_CHECK(recorded[0].defined(), "cross_entropy: backward may run once");
+    context->saved_data["recorded"] = std::vector<at::Tensor>(2);
+    for (auto& gradient : recorded) gradient.mul_(outer[0].to(gradient.scalar_type()));
+    return {recorded[0], recorded[1], {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -101,12 +113,12 @@ CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, s
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
                         const at::Tensor& targets, double logit_softcap) {
   const torch::NoGradGuard no_grad;
-  const auto used = weight.narrow(0, 0, vocab_size).to(hidden.scalar_type());
+  const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());
   for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
     const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
-    const auto chunk = forward_chunk(hidden.narrow(0, first, n), used, targets.narrow(0, first, n),
-                                     weight.scalar_type(), logit_softcap);
+    const auto chunk = forward_chunk(hidden.narrow(0, first, n).to(weight.scalar_type()), used,
+                                     targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);
   }
   return losses;

@@ -19,6 +19,7 @@
 
 #include "src/ops/group_by_row.h"
 #include "src/ops/kernels/peer_experts.h"
+#include "src/ops/once_differentiable.h"
 #include "src/ops/sum_rows.h"
 
 namespace peerless {
@@ -76,6 +77,7 @@ void add_row_grads(const kernels::PeerExperts<T>& peer, const T* grad_y, const k
   const kernels::PeerRows rows{.order = groups.order.data(),
                                .starts = groups.starts.data(),
                                .slots = claim.slots.data(),
+                               .squares = grad.squares().mutable_data_ptr<double>(),
                                .first_fresh = claim.first_fresh};
   const auto row_at = [&starts = groups.starts](std::int64_t pair) {
     return std::lower_bound(starts.begin(), starts.end() - 1, pair) - starts.begin();
@@ -104,6 +106,7 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("peer_experts");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3], &pre = saved[4],
                &linear = saved[5];
@@ -168,6 +171,7 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("peer_experts");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3];
     const auto stage = recall(context);

@@ -18,6 +18,7 @@
 #include <tuple>
 
 #include "src/ops/kernels/product_key.h"
+#include "src/ops/once_differentiable.h"
 #include "src/ops/sum_rows.h"
 
 namespace peerless {
@@ -38,12 +39,12 @@ void for_pieces(std::int64_t num_tokens, std::int64_t elements, F f) {
   for (std::int64_t first = 0; first < num_tokens; first += piece) f(first, std::min(piece, num_tokens - first));
 }
 
-// Half scores [h*2, tokens, n].
+// Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product.
 at::Tensor score_halves(const at::Tensor& queries, const at::Tensor& keys) {
-  const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2), width = keys.size(3);
-  const auto q = queries.view({tokens, heads * 2, width}).transpose(0, 1);
-  const auto k = keys.expand({heads, 2, n, width}).reshape({heads * 2, n, width});
-  return at::bmm(q, k.transpose(1, 2));
+  const std::int64_t tokens = queries.size(0), heads = queries.size(1), width = keys.size(3), sets = keys.size(0);
+  const auto q = queries.view({tokens * heads / sets, sets * 2, width}).transpose(0, 1);
+  const auto scores = at::bmm(q, keys.flatten(0, 1).transpose(1, 2));  // [sets * 2, tokens * heads / sets, n]
+  return scores.view({sets, 2, tokens, heads / sets, keys.size(2)}).permute({2, 0, 3, 1, 4}).flatten(1, 2);
 }
 
 // ---- By kernels ----------------------------------------------------------------------------------------------------
@@ -68,9 +69,10 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
     AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k", [&] {
       for_pieces(tokens, heads * 2 * n, [&](std::int64_t begin, std::int64_t count) {
         const auto half_scores = score_halves(queries.narrow(0, begin, count), keys);
+        const kernels::HalfScores<scalar_t> view{half_scores.const_data_ptr<scalar_t>(), half_scores.stride(0),
+                                                 half_scores.stride(1), half_scores.stride(2)};
         at::parallel_for(0, count * heads, kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
-          kernels::product_key_top_k(half_scores.const_data_ptr<scalar_t>(), count, heads, n, k,
-                                     scores.mutable_data_ptr<scalar_t>() + begin * heads * k,
+          kernels::product_key_top_k(view, heads, n, k, scores.mutable_data_ptr<scalar_t>() + begin * heads * k,
                                      ids.mutable_data_ptr<std::int32_t>() + begin * heads * k, first, last);
         });
       });
@@ -81,12 +83,16 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("product_key_top_k");
     const auto saved = context->get_saved_variables();
     const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
-    const std::int64_t tokens = queries.size(0), heads = queries.size(1), k = ids.size(2);
+    const std::int64_t tokens = queries.size(0), k = ids.size(2);
     const auto grad_scores = grads[0].contiguous();
     const auto grad_queries = at::empty_like(queries);
-    const auto grad_keys = at::zeros({heads, 2, keys.size(2), keys.size(3)}, keys.options());
+    const auto grad_keys = at::zeros_like(keys);
+    // As many owners as threads; which of them owns a key changes no bit of its gradient.
+    const std::int64_t n = keys.size(2), halves = keys.size(0) * 2;
+    const std::int64_t ranges = std::min(n, (at::get_num_threads() + halves - 1) / halves);
     AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k_backward", [&] {
       const auto arguments = kernel_arguments<scalar_t>(queries, keys, k);
       const auto* const id = ids.const_data_ptr<std::int32_t>();
@@ -94,12 +100,16 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
       at::parallel_for(0, tokens, kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
         kernels::product_key_grad_queries(arguments, id, grad, grad_queries.mutable_data_ptr<scalar_t>(), first, last);
       });
-      at::parallel_for(0, heads * 2, 1, [&](std::int64_t first, std::int64_t last) {
-        kernels::product_key_grad_keys(arguments, id, grad, tokens, grad_keys.mutable_data_ptr<scalar_t>(), first,
-                                       last);
+      at::parallel_for(0, halves * ranges, 1, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t part = first; part < last; ++part) {
+          const std::int64_t half = part / ranges, range = part % ranges;
+          kernels::product_key_grad_keys(arguments, id, grad, tokens,
+                                         {half / 2, half % 2, range * n / ranges, (range + 1) * n / ranges},
+                                         grad_keys.mutable_data_ptr<scalar_t>());
+        }
       });
     });
-    return {grad_queries, keys.size(0) == heads ? grad_keys : grad_keys.sum(0, /*keepdim=*/true), {}};
+    return {grad_queries, grad_keys, {}};
   }
 };
 
@@ -111,16 +121,24 @@ std::tuple<at::Tensor, at::Tensor> top_k(const at::Tensor& values, std::int64_t 
   return {sorted.narrow(-1, 0, k), places.narrow(-1, 0, k)};
 }
 
-// The ids [T, h, k] of the best, in double so that sums of floats are not rounded.
-at::Tensor best_ids(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-  const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2);
-  const auto halves = score_halves(queries, keys).view({heads, 2, tokens, n});
-  const auto [values, columns] = top_k(halves.to(at::kDouble), k);
-  const auto sums = (values.select(1, 0).unsqueeze(-1) + values.select(1, 1).unsqueeze(-2)).flatten(-2);
-  const auto ids = (columns.select(1, 0).unsqueeze(-1) * n + columns.select(1, 1).unsqueeze(-2)).flatten(-2);
-  const auto [ascending, by_id] = ids.sort();
-  const auto places = std::get<1>(top_k(sums.gather(-1, by_id), k));
-  return ascending.gather(-1, places).transpose(0, 1).to(at::kInt).contiguous();
+// The k best of [.., k * k] sums, which are exactly sums + errors; of equal ones the lowest id.
+Retrieved best_sums(const at::Tensor& sums, const at::Tensor& errors, const at::Tensor& ids, std::int64_t k) {
+  auto order = std::get<1>(ids.sort());
+  for (const auto& key : {errors, sums})  // stable sorts, the most important last
+    order = order.gather(-1, std::get<1>(top_k(key.gather(-1, order), key.size(-1))));
+  order = order.narrow(-1, 0, k);
+  return {sums.gather(-1, order), ids.gather(-1, order)};
+}
+
+// Scores and ids [T, h, k] of the best.
+Retrieved retrieve(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+  const auto [values, columns] = top_k(score_halves(queries, keys), k);
+  const auto a = values.select(2, 0).unsqueeze(-1), b = values.select(2, 1).unsqueeze(-2);
+  const auto sums = a + b;
+  const auto b_taken = sums - a;
+  const auto errors = (a - (sums - b_taken)) + (b - b_taken);  // as kernels/product_key.cpp has it
+  const auto ids = columns.select(2, 0).unsqueeze(-1) * keys.size(2) + columns.select(2, 1).unsqueeze(-2);
+  return best_sums(sums.flatten(-2), errors.flatten(-2), ids.flatten(-2), k);
 }
 
 // Where each half of each id lies in keys [h or 1, 2, n, c] seen as [.., c]: [T, h, 2, k].
@@ -138,14 +156,9 @@ at::Tensor gather(const at::Tensor& keys, const at::Tensor& rows) {
   return keys.flatten(0, 2).index_select(0, rows.flatten()).view(shape);
 }
 
-// Scores [T, h, k] of queries [T, h, 2, c] against their own keys [T, h, 2, k, c].
-at::Tensor score(const at::Tensor& queries, const at::Tensor& keys) {
-  return (queries.unsqueeze(3) * keys).sum(-1).sum(2);
-}
-
 struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
   static std::int64_t scratch(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-    return 2 * queries.size(1) * std::max(keys.size(2), k * keys.size(3));
+    return 2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)});
   }
 
   static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,
@@ -153,10 +166,9 @@ struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
     const auto scores = at::empty({queries.size(0), queries.size(1), k}, queries.options());
     const auto ids = at::empty_like(scores, at::kInt);
     for_pieces(queries.size(0), scratch(queries, keys, k), [&](std::int64_t begin, std::int64_t count) {
-      const auto piece = queries.narrow(0, begin, count);
-      const auto best = best_ids(piece, keys, k);
-      ids.narrow(0, begin, count).copy_(best);
-      scores.narrow(0, begin, count).copy_(score(piece, gather(keys, key_rows(best, keys))));
+      const auto best = retrieve(queries.narrow(0, begin, count), keys, k);
+      ids.narrow(0, begin, count).copy_(best.ids);
+      scores.narrow(0, begin, count).copy_(best.scores);
     });
     context->save_for_backward({queries, keys, ids});
     context->mark_non_differentiable({ids});
@@ -164,6 +176,7 @@ struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("product_key_top_k");
     const auto saved = context->get_saved_variables();
     const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
     const auto grad_queries = at::empty_like(queries), grad_keys = at::zeros_like(keys);

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "src/ops/kernels/rms_norm.h"
+#include "src/ops/once_differentiable.h"
 
 namespace peerless {
 namespace {
@@ -45,6 +46,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("rms_norm");
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &weight = saved[1], &inverse_rms = saved[2];
     const auto grad_y = grads[0].contiguous();

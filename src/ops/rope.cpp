@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "src/ops/kernels/rope.h"
+#include "src/ops/once_differentiable.h"
 
 namespace peerless {
 namespace {
@@ -41,6 +42,7 @@ struct Rope : torch::autograd::Function<Rope> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("rope");
     const auto saved = context->get_saved_variables();
     return {rotate(grads[0].contiguous(), saved[0], saved[1], -1), {}, {}};
   }
@@ -50,19 +52,17 @@ struct Rope : torch::autograd::Function<Rope> {
 
 at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   TORCH_CHECK(x.dim() == 4 && cos.dim() == 2 && cos.sizes() == sin.sizes() && cos.size(0) == x.size(1) &&
-                  2 * cos.size(1) == x.size(3),
+                  2 * cos.size(1) == x.size(3) && cos.scalar_type() == sin.scalar_type(),
               "rope: expected x [B, T, H, d] and cos, sin [T, d/2], got ", x.sizes(), ", ", cos.sizes(), " and ",
               sin.sizes());
-  const bool has_kernel = x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
-  if (!has_kernel) return plain::rope(x, cos, sin);
-  return Rope::apply(x.contiguous(), cos.to(x.scalar_type()).contiguous(), sin.to(x.scalar_type()).contiguous());
+  if (!x.is_cpu()) return plain::rope(x, cos, sin);
+  return Rope::apply(x.to(cos.scalar_type()).contiguous(), cos.contiguous(), sin.contiguous()).to(x.scalar_type());
 }
 
 at::Tensor plain::rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto of_position = [&](const at::Tensor& t) { return t.to(x.scalar_type()).unsqueeze(1); };  // [T, 1, d/2]
-  const auto halves = x.chunk(2, -1);
-  const auto c = of_position(cos), s = of_position(sin);
-  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1);
+  const auto halves = x.to(cos.scalar_type()).chunk(2, -1);
+  const auto c = cos.unsqueeze(1), s = sin.unsqueeze(1);  // [T, 1, d/2]
+  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1).to(x.scalar_type());
 }
 
 }  // namespace peerless

@@ -43,6 +43,7 @@ void row_adamw(const at::Tensor& weight, const at::Tensor& m, const at::Tensor& 
                const RowAdamW& options) {
   if (!weight.is_cpu()) return plain::row_adamw(weight, m, v, grad, options);
   check(weight, m, v, grad);
+  for (const at::Tensor& t : {weight, m, v}) t.unsafeGetTensorImpl()->bump_version();  // kernels write past autograd
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_adamw", [&] {
     const auto [step_size, root_scale] = rule_of(options);
     const kernels::AdamW<scalar_t> adamw{.grad_scale = static_cast<scalar_t>(options.grad_scale),

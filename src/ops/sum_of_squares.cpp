@@ -29,7 +29,7 @@ double sum_of_squares(const at::Tensor& contiguous) {
     const scalar_t* const values = contiguous.const_data_ptr<scalar_t>();
     at::parallel_for(0, num_blocks, kBlocksAtLeast, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t b = first; b < last; ++b) {
-        sums[b] = kernels::sum_of_squares(values + b * kBlock, std::min(kBlock, n - b * kBlock));
+        sums[b] = kernels::sum_of_squares_of_block(values + b * kBlock, std::min(kBlock, n - b * kBlock));
       }
     });
   });

@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "src/ops/kernels/swiglu.h"
+#include "src/ops/once_differentiable.h"
 
 namespace peerless {
 namespace {
@@ -31,6 +32,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("swiglu");
     const auto saved = context->get_saved_variables();
     const auto &gate = saved[0], &up = saved[1];
     const auto grad_y = grads[0].contiguous();

@@ -1,5 +1,7 @@
 #include "peerless/optim/adamw.h"
 
+#include <optional>
+
 #include "peerless/params/huge_pages.h"
 
 namespace peerless {
@@ -40,8 +42,8 @@ void AdamW::step_dense(double lr, double clip) {
     for (const auto& weight : group.weights) grads.push_back(weight.grad());
     const auto device = group.weights.front().device();
     const std::vector<at::Tensor> steps(group.weights.size(), num_updates_.to(at::kFloat).to(device));
-    // The kernel divides gradients by its scale.
-    const auto scale = at::full({}, 1 / clip, at::TensorOptions(at::kFloat).device(device));
+    std::optional<at::Tensor> scale;  // the kernel divides gradients by it; without one it is a pass cheaper
+    if (clip != 1) scale = at::full({}, 1 / clip, at::TensorOptions(at::kFloat).device(device));
     at::_fused_adamw_(group.weights, grads, group.first, group.second, /*max_exp_avg_sqs=*/{}, steps, lr,
                       config_.betas[0], config_.betas[1], group.weight_decay, config_.eps, /*amsgrad=*/false,
                       /*maximize=*/false, scale);

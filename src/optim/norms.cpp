@@ -11,7 +11,7 @@ bool GradNorms::finite() const { return std::isfinite(dense) && std::isfinite(ta
 
 GradNorms measure(const Gradients& gradients) {
   double tables = 0;
-  for (const auto& table : gradients.tables()) tables += sum_of_squares(table->values());
+  for (const auto& table : gradients.tables()) tables += table->sum_of_squares();
   return {std::sqrt(sum_of_squares(gradients.dense())), std::sqrt(tables)};
 }
 

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "peerless/base/random.h"
 
@@ -17,9 +18,15 @@ constexpr std::int64_t kChunk = 1 << 16;  // numbers drawn at a time; no effect 
 void scale_columns(std::span<float> values, std::int64_t first, std::int64_t columns,
                    const std::vector<double>& scales) {
   const auto groups = static_cast<std::int64_t>(scales.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::int64_t column = (first + static_cast<std::int64_t>(i)) % columns;
-    values[i] *= static_cast<float>(scales[static_cast<std::size_t>(column * groups / columns)]);
+  for (std::size_t done = 0;
+       done < values.size();) {  // by runs: a division for each element costs more than drawing it
+    const std::int64_t column = (first + static_cast<std::int64_t>(done)) % columns;
+    const std::int64_t group = column * groups / columns;
+    const std::int64_t next_group = ((group + 1) * columns + groups - 1) / groups;
+    const std::size_t run = std::min(values.size() - done, static_cast<std::size_t>(next_group - column));
+    const auto scale = static_cast<float>(scales[static_cast<std::size_t>(group)]);
+    for (float& value : values.subspan(done, run)) value *= scale;
+    done += run;
   }
 }
 
@@ -62,16 +69,22 @@ void fill(const Parameter& parameter, std::uint64_t seed) {
 }  // namespace
 
 ParameterSet::ParameterSet(const torch::nn::Module& root) {
+  std::unordered_set<const at::TensorImpl*> seen;
+  const auto check_once = [&](const auto& entry) {
+    TORCH_CHECK(seen.insert(entry.tensor.unsafeGetTensorImpl()).second, entry.name, " is registered a second time");
+  };
   for (const auto& item : root.named_modules("", /*include_self=*/true)) {
     const auto* module = dynamic_cast<const Module*>(item.value().get());
     if (!module) continue;
     const std::string prefix = item.key().empty() ? "" : item.key() + ".";
     for (Parameter parameter : module->own_parameters()) {
       parameter.name.insert(0, prefix);
+      check_once(parameter);
       parameters_.push_back(std::move(parameter));
     }
     for (Buffer buffer : module->own_buffers()) {
       buffer.name.insert(0, prefix);
+      check_once(buffer);
       buffers_.push_back(std::move(buffer));
     }
   }

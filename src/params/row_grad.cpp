@@ -3,12 +3,16 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <numeric>
+
 #include "peerless/params/huge_pages.h"
 
 namespace peerless {
 
 RowGrad::RowGrad(std::int64_t rows, std::int64_t width, at::TensorOptions options)
-    : slot_of_row_(static_cast<std::size_t>(rows), -1), values_(huge_zeros({rows, width}, options)) {}
+    : slot_of_row_(static_cast<std::size_t>(rows), -1),
+      values_(huge_zeros({rows, width}, options)),
+      squares_(huge_zeros({rows}, options.dtype(at::kDouble))) {}
 
 RowGrad::Claim RowGrad::claim(std::span<const std::int32_t> rows) {
   Claim claim{std::vector<std::int32_t>(rows.size()), size()};
@@ -29,11 +33,21 @@ void RowGrad::add(const at::Tensor& rows, const at::Tensor& add) {
   values_.slice(0, claim.first_fresh, size()).zero_();
   const auto slots = at::tensor(claim.slots, at::kInt).to(values_.device());
   values_.index_add_(0, slots, add.to(values_.scalar_type()));
+  squares_.index_copy_(0, slots.to(at::kLong), values_.index_select(0, slots).to(at::kDouble).square().sum(1));
 }
 
 at::Tensor RowGrad::values() const { return values_.slice(0, 0, size()); }
 
 at::Tensor RowGrad::buffer() const { return values_; }
+
+at::Tensor RowGrad::squares() const { return squares_; }
+
+double RowGrad::sum_of_squares() const {
+  const auto squares = squares_.slice(0, 0, size());
+  if (!squares.is_cpu()) return squares.sum().item<double>();
+  const auto* const first = squares.const_data_ptr<double>();
+  return std::accumulate(first, first + size(), 0.0);
+}
 
 at::Tensor RowGrad::dense() const {
   auto all = at::zeros(values_.sizes(), values_.options());

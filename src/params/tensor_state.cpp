@@ -47,6 +47,9 @@ void restore(const State& state, const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     const StateEntry* entry = state.find(name);
     TORCH_CHECK(entry, "the state has no ", name);
+    TORCH_CHECK(entry->dtype == dtype_of(tensor) && tensor.sizes() == at::IntArrayRef(entry->shape), name,
+                ": the state has ", peerless::name_of(entry->dtype), " ", at::IntArrayRef(entry->shape),
+                ", the tensor is ", peerless::name_of(dtype_of(tensor)), " ", tensor.sizes());
     if (tensor.is_cpu()) continue;
     tensor.copy_(*std::static_pointer_cast<at::Tensor>(entry->owner));
   }

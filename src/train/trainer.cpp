@@ -130,6 +130,7 @@ void Trainer::record(const StepReport& report) {
     record["table_grad_norm"] = report.table_grad_norm;
     record["rows_touched"] = report.rows_touched;
   }
+  if (report.aux_loss) record["aux_loss"] = *report.aux_loss;
   if (config_.model.z_loss > 0) record["z_loss"] = report.z_loss;
   record["skipped_steps"] = counters_.skipped;
   record["perf"] = {{"tokens_per_sec", performance.tokens_per_second},

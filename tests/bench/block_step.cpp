@@ -1,7 +1,6 @@
-// A training step of one feed-forward block, by the classes that TrainingStep and StepGradient put together for a whole
-// model. Input and the gradient of the output are drawn anew for each step, before the clock starts.
+// A training step of one feed-forward block, by the class that TrainingStep has for a whole model. Input and the gradient of the output are drawn anew for each step, before the clock starts.
 #include "peerless/config/config.h"
-#include "peerless/optim/adamw.h"
+#include "peerless/optim/step_update.h"
 #include "tests/bench/bench.h"
 #include "tests/support/blocks.h"
 
@@ -28,23 +27,19 @@ class BlockStep final : public Work {
   explicit BlockStep(const Shape& shape)
       : shape_(shape),
         block_(test::LoneBlock::make(shape.ffw, shape.d_model)),
-        gradients_(block_->parameters_of()),
-        optimizer_(block_->parameters_of(), std::get<AdamWConfig>(shape.optim)) {}
+        update_(block_->parameters_of(), shape.optim) {}
 
   Seconds run() override {
     const auto x = at::randn({shape_.batch, shape_.seq_len, shape_.d_model}).requires_grad_();
     const auto grad_y = at::randn_like(x);
     Stopwatch watch;
-    gradients_.clear();
+    update_.begin();
     watch.part("clear");
     const FfwOutput out = block_->forward(x);
     watch.part("forward");
     out.y.backward(grad_y);
     watch.part("backward");
-    const GradNorms norms = measure(gradients_);  // the clipping itself is a factor in the update
-    watch.part("clip");
-    optimizer_.step(std::get<AdamWConfig>(shape_.optim).lr, norms);
-    block_->block().commit(out.stats);
+    update_.finish(std::get<AdamWConfig>(shape_.optim).lr, /*loss=*/0, [&] { block_->block().commit(out.stats); });
     watch.part("update");
     return watch.seconds();
   }
@@ -52,8 +47,7 @@ class BlockStep final : public Work {
  private:
   Shape shape_;
   std::shared_ptr<test::LoneBlock> block_;
-  Gradients gradients_;
-  AdamW optimizer_;
+  StepUpdate update_;
 };
 
 }  // namespace

@@ -30,8 +30,9 @@ void change_a_bit(const std::filesystem::path& run, std::int64_t step, const std
   }
   ASSERT_TRUE(memory.contains(tensor_name)) << tensor_name;
   auto& bytes = memory[tensor_name];
-  const auto size = size_of(state.find(tensor_name)->dtype);
-  bytes[bytes.size() - size + (size == 8 ? 0 : 2)] ^=
+  const auto dtype = state.find(tensor_name)->dtype;
+  const auto size = size_of(dtype);
+  bytes[bytes.size() - size + (dtype == DType::i64 ? 0 : size / 2)] ^=
       std::byte{1};  // a counter's lowest bit, a float's middle mantissa
   std::filesystem::remove_all(run / "checkpoints" / step_name(step));
   folder.save(state, info);

@@ -38,6 +38,22 @@ TEST(Transformer, ClaimsItsTrueNumberOfParameters) {
     EXPECT_EQ(config.cost(12, 50).parameters, ParameterSet(*make_model(config)).num_elements());
 }
 
+// Attention q, k, v, o: 16 x 16, 16 x 8 twice, 16 x 16; two norms of 16; swiglu 3 x 16 x 24. PEER: queries 2 heads x 6 x
+// 16, their norm 2 x 12, sub-keys 2 x 4 x 3, rows 2 heads x 3 experts x 32.
+TEST(Transformer, ClaimsTheActiveParametersThatAreCountedByHand) {
+  constexpr std::int64_t kAttention = 768, kNorms = 32, kDense = 1152, kPeer = 192 + 24 + 24 + 192;
+  constexpr std::int64_t kFinalNorm = 16, kVocab = 64 * 16, kEmbeddingRow = 16;
+  const auto active = [](ModelConfig config, bool tied) {
+    config.tie_embeddings = tied;
+    return config.cost(12, 50).active_parameters;
+  };
+  constexpr std::int64_t kDenseModel = 2 * (kAttention + kNorms + kDense) + kFinalNorm + kVocab;
+  EXPECT_EQ(active(small_model(), true), kDenseModel);
+  EXPECT_EQ(active(small_model(), false), kDenseModel + kEmbeddingRow);
+  EXPECT_EQ(active(small_peer_model(), true), kDenseModel - kDense + kPeer);
+  EXPECT_EQ(active(small_peer_model(), false), kDenseModel - kDense + kPeer + kEmbeddingRow);
+}
+
 TEST(Transformer, ClaimsTheFlopsThatAreCounted) {
   for (const auto& config : architectures()) {
     const auto model = make_model(config);
@@ -92,6 +108,27 @@ TEST(Transformer, SharesATableBetweenLayersThatNameIt) {
   EXPECT_EQ(table.tensor.sizes(), at::IntArrayRef({16, 32}));
 }
 
+TEST(Transformer, AddsUpTheGradientsOfLayersThatShareATable) {
+  const auto config = architectures().back();
+  auto apart_config = config;
+  std::get<PeerConfig>(apart_config.ffw).table.reset();
+  const auto shared = make_model(config, 50, 12, at::kDouble), apart = make_model(apart_config, 50, 12, at::kDouble);
+  const ParameterSet of_shared(*shared), of_apart(*apart);
+  const auto& pool = of_shared.at("decoder.tables.pool.weight");
+  {
+    const torch::NoGradGuard no_grad;
+    for (const auto& p : of_apart.parameters()) p.tensor.copy_(p.rows ? pool.tensor : of_shared.at(p.name).tensor);
+  }
+  const auto ids = some_ids(2, 12);
+  for (const auto& model : {shared, apart}) model->decoder->forward(ids).hidden.square().sum().backward();
+  EXPECT_TRUE(near(dense_grad(pool), dense_grad(of_apart.at("decoder.tables.layer0.weight")) +
+                                         dense_grad(of_apart.at("decoder.tables.layer1.weight"))));
+  for (const auto& p : of_apart.parameters()) {
+    if (p.rows) continue;
+    EXPECT_TRUE(near(dense_grad(of_shared.at(p.name)), dense_grad(p))) << p.name;
+  }
+}
+
 TEST(Transformer, CommitsStatisticsToTheLayerTheyComeFrom) {
   const auto model = make_model(small_peer_model());
   const ParameterSet parameters(*model);
@@ -121,6 +158,56 @@ TEST(Head, GivesPaddingNoProbabilityAndNoGradient) {
   EXPECT_EQ(weight.grad().slice(0, 50).abs().sum().item<float>(), 0);
   EXPECT_GT(weight.grad().slice(0, 0, 50).abs().sum().item<float>(), 0);
   EXPECT_EQ(model->head->logits(hidden).size(-1), 50);
+}
+
+// A choice between two tokens must not hang on 8 bits of a logit.
+TEST(Head, RoundsNoLogitToBf16) {
+  const auto model = std::make_shared<LanguageModel>(small_model(), 50, 12, at::kFloat, at::kBFloat16);
+  ParameterSet(*model).initialize(1);
+  const EvaluationMode evaluation(*model);
+  const auto ids = some_ids(2, 12);
+  const auto hidden = model->decoder->forward(ids).hidden;
+  ASSERT_EQ(hidden.scalar_type(), at::kBFloat16);
+  const auto logits = model->head->logits(hidden);
+  EXPECT_TRUE(near(logits, hidden.to(at::kFloat).matmul(model->decoder->embedding().narrow(0, 0, 50).t())));
+  const auto losses = -logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1);
+  EXPECT_TRUE(near(model->head->token_losses(hidden, ids), losses));
+  const auto evaluated = model->head->loss(hidden, ids, at::ones({2, 12}, at::kByte)).cross_entropy;
+  EXPECT_NEAR(evaluated.item<double>() / losses.sum().item<double>(), 1, 1e-6);
+}
+
+TEST(ModelConfig, RefusesToShareATableBetweenLayersThatWouldStartItInTwoWays) {
+  const auto refusal = [](auto&& change) -> std::string {
+    ModelConfig config;
+    PeerConfig one = PeerConfig::small();
+    one.table = "t";
+    PeerConfig other = one;
+    change(other);
+    config.layers = {{LayerSet{LayerRange{1, 1}}, one}, {LayerSet{LayerRange{2, 2}}, other}};
+    try {
+      config.check();
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::config);
+      return error.what();
+    }
+  };
+  const auto differs = [](const std::string& what) {
+    return "table 't' would start in two ways: " + what +
+           " in layer 2; layers that share a table must agree in score, activation, heads, top_k, query_norm, "
+           "shared_dense";
+  };
+  EXPECT_EQ(refusal([](auto& c) { c.score = PeerScore::relu; }), differs("score softmax, and relu"));
+  EXPECT_EQ(refusal([](auto& c) { c.activation = Activation::none; }), differs("activation gelu, and none"));
+  EXPECT_EQ(refusal([](auto& c) { c.heads = 1; }), differs("heads 2, and 1"));
+  EXPECT_EQ(refusal([](auto& c) { c.top_k = 1; }), differs("top_k 3, and 1"));
+  EXPECT_EQ(refusal([](auto& c) { c.query_norm = QueryNormKind::none; }), differs("query_norm batch, and none"));
+  EXPECT_EQ(refusal([](auto& c) { c.shared_dense = DenseConfig{}; }), differs("shared_dense none, and given"));
+  EXPECT_EQ(
+      refusal([](auto& c) { c.glu = true; }),
+      "table 't' is used in two shapes: 16 x 512, and 16 x 768 in layer 2; layers share a table only when both are "
+      "equal");
+  EXPECT_EQ(refusal([](auto& c) { c.keys = PeerKeys::per_head, c.d_key = 12; }), "");
 }
 
 TEST(ModelConfig, RefusesWhatCannotBe) {

@@ -159,5 +159,46 @@ TEST(CrossEntropy, InBfloat16TheProductsAreNarrowAndTheGradientOfTheWeightIsNot)
   EXPECT_LT(test::error(weight.grad(), leaf.grad()), 1e-2);
 }
 
+TEST(CrossEntropy, InBfloat16GradientsAreMultipliedInFp32AndRoundedOnce) {
+  torch::manual_seed(1);
+  const auto hidden = torch::randn({300, 16}).to(at::kBFloat16).requires_grad_(),
+             weight = torch::randn({64, 16}).requires_grad_();
+  const auto targets = torch::randint(64, {300}, at::kLong), mask = torch::ones({300}, at::kByte);
+  cross_entropy(hidden, weight, 64, targets, mask, {}).loss.backward();
+
+  const auto low = hidden.detach();
+  auto gradient = at::linear(low, weight.detach().to(at::kBFloat16)).to(at::kFloat).softmax(1);
+  gradient.scatter_add_(1, targets.unsqueeze(1), torch::full({300, 1}, -1.0F));
+  EXPECT_TRUE(near(weight.grad(), gradient.t().mm(low.to(at::kFloat))));
+  EXPECT_LT(test::error(hidden.grad(), gradient.mm(weight.detach())), 2e-3);  // half a unit of bf16's last place
+}
+
+TEST(CrossEntropy, InEvaluationNothingIsRoundedToBfloat16) {
+  torch::manual_seed(1);
+  const auto hidden = torch::randn({300, 16}).to(at::kBFloat16), weight = torch::randn({64, 16});
+  const auto targets = torch::randint(64, {300}, at::kLong), mask = torch::ones({300}, at::kByte);
+  const auto wide = hidden.to(at::kFloat);
+  EXPECT_TRUE(same_bits(cross_entropy(hidden, weight, 64, targets, mask, {}).loss,
+                        cross_entropy(wide, weight, 64, targets, mask, {}).loss));
+  EXPECT_TRUE(same_bits(token_losses(hidden, weight, 64, targets, 0), token_losses(wide, weight, 64, targets, 0)));
+}
+
+TEST(CrossEntropy, RunsBackwardOnceAndOnlyOnce) {
+  const auto hidden = torch::randn({3, 4}).requires_grad_(), weight = torch::randn({5, 4}).requires_grad_();
+  const auto targets = torch::zeros({3}, at::kLong), mask = torch::ones({3}, at::kByte);
+  const auto complaint = [](const at::Tensor& loss, bool create_graph) -> std::string {
+    try {
+      loss.backward({}, /*retain_graph=*/true, create_graph);
+      return "";
+    } catch (const c10::Error& error) {
+      return error.what_without_backtrace();
+    }
+  };
+  const auto loss = cross_entropy(hidden, weight, 5, targets, mask, {}).loss;
+  EXPECT_EQ(complaint(loss, true), "cross_entropy: its gradient has no gradient (create_graph)");
+  EXPECT_EQ(complaint(loss, false), "");
+  EXPECT_EQ(complaint(loss, false), "cross_entropy: backward may run once");
+}
+
 }  // namespace
 }  // namespace peerless

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "peerless/ops/sum_of_squares.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -18,7 +19,7 @@ using test::Threads;
 
 using Op = decltype(&peer_experts);
 struct Grads {
-  at::Tensor x, gates, table;
+  at::Tensor x, gates, table, squares;
 };
 
 class PeerExpertsTest : public testing::TestWithParam<std::tuple<at::ScalarType, Activation, bool>> {
@@ -42,7 +43,7 @@ class PeerExpertsTest : public testing::TestWithParam<std::tuple<at::ScalarType,
   // What backward adds to x, gates and table, which are then as before.
   Grads grads(const at::Tensor& y) {
     y.backward(grad_y_);
-    const Grads grads{x_.grad(), gates_.grad(), table_->grad()->dense()};
+    const Grads grads{x_.grad(), gates_.grad(), table_->grad()->dense(), {}};
     x_.mutable_grad().reset();
     gates_.mutable_grad().reset();
     table_->grad()->clear();
@@ -130,12 +131,29 @@ TEST_P(PeerExpertsTest, MicroBatchesAddUp) {
   EXPECT_TRUE(near(x.grad(), whole.x));
 }
 
+// The norm is added up while rows are written; a pass over them is its oracle. Rows of a first and a second micro-batch.
+TEST_P(PeerExpertsTest, EachRowKnowsTheSumOfItsSquares) {
+  make(40, 6, 30, 19);
+  for (const Op op : {peer_experts, plain::peer_experts}) {
+    table_->grad()->clear();
+    run(op).backward(grad_y_);
+    op(x_.narrow(0, 0, 9), gates_.narrow(0, 0, 9), ids_.narrow(0, 0, 9), *table_, activation_, glu_)
+        .backward(grad_y_.narrow(0, 0, 9));
+    const auto& rows = *table_->grad();
+    const auto expected = rows.values().to(at::kDouble).square().sum(1);
+    EXPECT_TRUE(near(rows.squares().narrow(0, 0, rows.size()), expected));
+    EXPECT_NEAR(rows.sum_of_squares() / sum_of_squares(rows.values().contiguous()), 1, 1e-12);
+  }
+}
+
 TEST_P(PeerExpertsTest, BitsDoNotDependOnTheNumberOfThreads) {
   make(500, 16, 25, 24);
   const auto run_with = [&](int threads) {
     const Threads guard(threads);
     const auto y = run();
-    return std::make_pair(y, grads(y));
+    auto of_run = grads(y);
+    of_run.squares = table_->grad()->squares().clone();  // which a clear() does not touch
+    return std::make_pair(y, of_run);
   };
   const auto [y, one] = run_with(1);
   for (const int threads : {2, 3}) {
@@ -144,6 +162,7 @@ TEST_P(PeerExpertsTest, BitsDoNotDependOnTheNumberOfThreads) {
     EXPECT_TRUE(same_bits(many.x, one.x));
     EXPECT_TRUE(same_bits(many.gates, one.gates));
     EXPECT_TRUE(same_bits(many.table, one.table));
+    EXPECT_TRUE(same_bits(many.squares, one.squares));
   }
 }
 

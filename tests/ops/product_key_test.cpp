@@ -146,8 +146,11 @@ TEST(ProductKey, BitsDoNotDependOnTheNumberOfThreads) {
     const auto grads = torch::autograd::grad({scores}, {queries, keys}, {weights});
     return std::vector<at::Tensor>{scores, ids, grads[0], grads[1]};
   };
-  const auto one = run_with(1), two = run_with(2);
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(one[i], two[i])) << i;
+  const auto one = run_with(1);
+  for (const int threads : {2, 3, 8}) {  // with more of them than halves of keys, several own a half
+    const auto many = run_with(threads);
+    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(one[i], many[i])) << i << ", " << threads;
+  }
 }
 
 TEST(ProductKey, ManyTokensAreTakenInPiecesThatDoNotShow) {
@@ -183,6 +186,41 @@ TEST(ProductKey, SaysWhatItExpects) {
     EXPECT_STREQ(error.what_without_backtrace(),
                  "product_key_top_k: expected 1 <= k <= n <= 46340, got k = 4 and n = 3");
   }
+}
+
+// Many sub-keys, no whole number of blocks; random scores and scores of which most are tied.
+TEST(ProductKey, FindsWhatScoringEveryIdFindsAmongManyKeys) {
+  for (const std::int64_t n : {300, 700, 1024}) {
+    for (const bool tied : {false, true}) {
+      torch::manual_seed(n);
+      auto queries = torch::randn({2, 1, 2, 6}, at::kDouble), keys = torch::randn({1, 2, n, 6}, at::kDouble);
+      if (tied) queries.round_().clamp_(-1, 1), keys.round_().clamp_(-1, 1);
+      const auto every = score_every_id(queries, keys);
+      const auto best = best_of(every, 300);
+      for (const std::int64_t k : {1, 16, 300}) {
+        for (const Op op : {product_key_top_k, plain::product_key_top_k}) {
+          const auto [scores, ids] = op(queries, keys, k);
+          EXPECT_TRUE(same_bits(ids, best.narrow(-1, 0, k))) << "n " << n << " k " << k << (tied ? " tied" : "");
+          EXPECT_TRUE(near(scores, every.gather(-1, ids.to(at::kLong))));
+        }
+      }
+    }
+  }
+}
+
+TEST(ProductKey, BothWaysGiveTheSameScores) {
+  torch::manual_seed(1);
+  const auto queries = torch::randn({50, 2, 2, 8}), keys = torch::randn({2, 2, 40, 8});
+  const auto ours = product_key_top_k(queries, keys, 7), plainly = plain::product_key_top_k(queries, keys, 7);
+  EXPECT_TRUE(same_bits(ours.scores, plainly.scores));
+  EXPECT_TRUE(same_bits(ours.ids, plainly.ids));
+}
+
+TEST(ProductKey, ItsGradientHasNoGradient) {
+  const auto queries = torch::randn({1, 1, 2, 1}).requires_grad_(), keys = torch::randn({1, 2, 3, 1});
+  for (const Op op : {product_key_top_k, plain::product_key_top_k})
+    EXPECT_THROW(torch::autograd::grad({op(queries, keys, 2).scores.sum()}, {queries}, {}, true, /*create_graph=*/true),
+                 c10::Error);
 }
 
 }  // namespace

@@ -50,5 +50,19 @@ TEST_P(RopeTest, TakesAViewOfAWiderProjection) {
 INSTANTIATE_TEST_SUITE_P(All, RopeTest, testing::Values(at::kFloat, at::kDouble),
                          [](const auto& test) { return test.param == at::kFloat ? "Float" : "Double"; });
 
+TEST(Rope, TurnsBfloat16InFloatAndRoundsOnce) {
+  torch::manual_seed(1);
+  const auto x = torch::randn({2, 5, 3, 6}).to(at::kBFloat16).requires_grad_();
+  const auto angles = torch::randn({5, 3}), cos = angles.cos(), sin = angles.sin();
+  const auto wide = rope(x.to(at::kFloat), cos, sin);
+  for (const auto op : {rope, plain::rope}) {
+    EXPECT_TRUE(near(op(x, cos, sin).to(at::kFloat), wide.to(at::kBFloat16).to(at::kFloat)));
+    EXPECT_EQ(op(x, cos, sin).scalar_type(), at::kBFloat16);
+  }
+  const auto grad = torch::randn_like(x);
+  const auto ours = torch::autograd::grad({rope(x, cos, sin)}, {x}, {grad})[0];
+  EXPECT_TRUE(same_bits(ours, rope(grad.to(at::kFloat), cos, -sin).to(at::kBFloat16)));
+}
+
 }  // namespace
 }  // namespace peerless

@@ -135,5 +135,43 @@ TEST(RowAdamW, RefusesMomentsOfAnotherShape) {
   }
 }
 
+// Without flushing, rounding stops them at a few of the smallest numbers there are.
+TEST(RowAdamW, MomentsOfRowsWithoutAGradientEndAtZero) {
+  for (const auto update : {TableUpdate::touched_rows, TableUpdate::dense}) {
+    for (const auto dtype : {at::kFloat, at::kDouble}) {
+      const bool wide = dtype == at::kDouble;  // whose smallest number is farther away
+      RowAdamW options{.update = update, .beta1 = wide ? 0.5 : 0.9, .beta2 = wide ? 0.5 : 0.95};
+      const auto weight = torch::ones({3, 19}, dtype), m = torch::full({3, 19}, 1e-3, dtype),
+                 v = torch::full({3, 19}, 1e-6, dtype);
+      RowGrad grad(3, 19, dtype);
+      grad.add(torch::arange(3, at::kInt), torch::zeros({3, 19}, dtype));
+      for (options.step = 1; options.step <= 2000; ++options.step) row_adamw(weight, m, v, grad, options);
+      EXPECT_TRUE(same_bits(m, torch::zeros_like(m)));
+      EXPECT_TRUE(same_bits(v, torch::zeros_like(v)));
+    }
+  }
+}
+
+TEST(RowAdamW, LeavesTheThreadsFloatingPointModeAsItWas) {
+  const auto weight = torch::ones({3, 19}), m = torch::zeros({3, 19}), v = torch::zeros({3, 19});
+  RowGrad grad(3, 19, at::kFloat);
+  grad.add(torch::arange(3, at::kInt), torch::ones({3, 19}));
+  row_adamw(weight, m, v, grad, {});
+  volatile float smallest_normal = 0x1p-126F;
+  EXPECT_GT(smallest_normal / 2, 0);
+}
+
+// A graph that read the table before an update must not run backward as if it had not changed.
+TEST(RowAdamW, TellsAutogradThatTheTableChanged) {
+  for (const auto op : {row_adamw, plain::row_adamw}) {
+    const auto weight = torch::ones({3, 2}).requires_grad_();
+    const auto loss = weight.square().sum();
+    RowGrad grad(3, 2, at::kFloat);
+    grad.add(torch::arange(1, at::kInt), torch::ones({1, 2}));
+    op(weight, torch::zeros({3, 2}), torch::zeros({3, 2}), grad, {});
+    EXPECT_THROW(loss.backward(), c10::Error);
+  }
+}
+
 }  // namespace
 }  // namespace peerless

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/brute_force_peer.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -20,10 +21,12 @@ class Parts : public Module {
     matrix = make_parameter("matrix", {3, 4}, Role::matrix, Init::normal(1));
     vector = make_parameter("vector", {5}, Role::vector, Init::normal(1));
     router = make_parameter("router", {2, 4}, Role::router, Init::normal(1));
+    embedding = make_parameter("embedding", {4, 3}, Role::embedding, Init::normal(1));
+    head = make_parameter("head", {4, 3}, Role::head, Init::normal(1));
     rows = std::make_shared<RowGrad>(6, 4, options());
     table = make_table("table", at::empty({6, 4}, options()), Init::normal(1), rows);
   }
-  at::Tensor matrix, vector, router, table;
+  at::Tensor matrix, vector, router, embedding, head, table;
   std::shared_ptr<RowGrad> rows;
 };
 
@@ -44,6 +47,12 @@ struct Rig {
       if (!p.rows) p.tensor.grad().copy_(scale * torch::randn_like(p.tensor));
     parts->rows->add(at::tensor({1, 4}), scale * torch::randn({2, 4}, parts->table.options().requires_grad(false)));
   }
+  std::vector<Parameter> dense() const {
+    std::vector<Parameter> some;
+    for (const auto& p : parameters.parameters())
+      if (!p.rows) some.push_back(p);
+    return some;
+  }
   void step(double lr) { optimizer.step(lr, measure(gradients)); }
 
   std::shared_ptr<Parts> parts;
@@ -62,24 +71,23 @@ AdamWConfig unclipped() {
 
 TEST(AdamW, EqualsLibTorchsAdamWWithDecayOnMatricesOnly) {
   Rig rig(unclipped());
-  const auto twin = [](const at::Tensor& tensor) { return tensor.detach().clone().requires_grad_(); };
-  const auto matrix = twin(rig.parts->matrix), vector = twin(rig.parts->vector), router = twin(rig.parts->router);
+  std::vector<at::Tensor> twins;
+  for (const auto& p : rig.dense()) twins.push_back(p.tensor.detach().clone().requires_grad_());
   const auto options = [](double decay) {
     return torch::optim::AdamWOptions(1e-2).betas({0.9, 0.95}).eps(1e-8).weight_decay(decay);
   };
-  torch::optim::AdamW decayed({matrix}, options(0.1)), others({vector, router}, options(0));
+  ASSERT_EQ(rig.dense().front().name, "matrix");
+  torch::optim::AdamW decayed({twins.front()}, options(0.1)),
+      others(std::vector<at::Tensor>(twins.begin() + 1, twins.end()), options(0));
   for (std::int64_t step = 0; step < 3; ++step) {
     rig.make_gradients(step);
-    matrix.mutable_grad() = rig.parts->matrix.grad().clone();
-    vector.mutable_grad() = rig.parts->vector.grad().clone();
-    router.mutable_grad() = rig.parts->router.grad().clone();
+    for (std::size_t i = 0; i < twins.size(); ++i) twins[i].mutable_grad() = rig.dense()[i].tensor.grad().clone();
     rig.step(1e-2);
     decayed.step();
     others.step();
   }
-  EXPECT_TRUE(near(rig.parts->matrix, matrix));
-  EXPECT_TRUE(near(rig.parts->vector, vector));
-  EXPECT_TRUE(near(rig.parts->router, router));
+  for (std::size_t i = 0; i < twins.size(); ++i)
+    EXPECT_TRUE(near(rig.dense()[i].tensor, twins[i])) << rig.dense()[i].name;
 }
 
 TEST(AdamW, ChangesExactlyTheTouchedRowsOfATable) {
@@ -89,6 +97,26 @@ TEST(AdamW, ChangesExactlyTheTouchedRowsOfATable) {
   rig.step(1e-2);
   const auto changed = (rig.parts->table.detach() != before).any(1);
   EXPECT_TRUE(same_bits(changed, at::tensor({0, 1, 0, 0, 1, 0}).to(at::kBool)));
+}
+
+// Through a block as the model has it: retrieval, experts, row gradients, update.
+TEST(AdamW, ChangesExactlyTheRowsThatABlockRetrieved) {
+  const auto config = test::config_of(16, /*heads=*/2, /*top_k=*/3);
+  const auto block = test::LoneBlock::make(config, 8);
+  const auto& parameters = block->parameters_of();
+  Gradients gradients(parameters);
+  AdamW optimizer(parameters, AdamWConfig{});
+  for (std::int64_t step = 0; step < 3; ++step) {
+    torch::manual_seed(step);
+    const auto x = torch::randn({1, 5, 8});
+    const auto ids = test::best_ids(test::every_score(*block, config, x).detach(), config.top_k);
+    const auto before = block->only_table()->weight().detach().clone();
+    gradients.clear();
+    block->forward(x).y.square().sum().backward();
+    optimizer.step(1e-2, measure(gradients));
+    const auto changed = (block->only_table()->weight().detach() != before).any(1).nonzero().flatten();
+    EXPECT_TRUE(same_bits(changed, std::get<0>(at::_unique(ids, /*sorted=*/true)))) << step;
+  }
 }
 
 TEST(AdamW, UpdatesAllRowsWhenTablesAreDense) {
@@ -118,8 +146,7 @@ TEST(AdamW, ClipsDenseParametersAndTablesByTheirOwnNorms) {
   clipped.make_gradients(0);
   for (const auto& p : free.parameters.parameters())
     if (!p.rows) p.tensor.grad().mul_(0.5 / norms.dense);
-  const auto values = free.parts->rows->values();
-  values.mul_(0.25 / norms.tables);
+  free.parts->rows->values().mul_(0.25 / norms.tables);
   free.step(1e-2);
   clipped.step(1e-2);
   constexpr double kAlmost =
@@ -160,7 +187,7 @@ TEST(Norms, AreNotFiniteWhenOneElementIsNot) {
     dense.parts->vector.grad()[3] = bad;
     EXPECT_FALSE(measure(dense.gradients).finite());
     table.make_gradients(0);
-    table.parts->rows->values()[1][2] = bad;
+    table.parts->rows->add(at::tensor({4}), at::full({1, 4}, bad, at::kDouble));
     EXPECT_FALSE(measure(table.gradients).finite());
   }
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "peerless/params/gradients.h"
 #include "tests/support/tensors.h"
 
@@ -51,12 +53,12 @@ TEST(ParameterSet, InitialisesByNameWhateverTheOrderOfConstruction) {
 TEST(ParameterSet, InitialisesWithTheSameBitsAtAnyNumberOfThreads) {
   const auto leaf = std::make_shared<Leaf>(40'000, Init::normal(1));
   ParameterSet set(*leaf);
-  at::set_num_threads(1);
-  set.initialize(1);
-  const auto single = leaf->weight.detach().clone();
-  at::set_num_threads(2);
-  set.initialize(1);
-  EXPECT_TRUE(same_bits(leaf->weight.detach(), single));
+  const auto initialized_by = [&](int threads) {
+    const test::Threads guard(threads);
+    set.initialize(1);
+    return leaf->weight.detach().clone();
+  };
+  EXPECT_TRUE(same_bits(initialized_by(1), initialized_by(2)));
 }
 
 TEST(ParameterSet, DrawsWhatTheInitSays) {
@@ -75,6 +77,28 @@ TEST(ParameterSet, DrawsWhatTheInitSays) {
   const auto groups = fill(Init::normal_by_column_group({1, 3}));
   EXPECT_NEAR(groups.narrow(1, 0, 3).std().item<double>(), 1, 0.02);
   EXPECT_NEAR(groups.narrow(1, 3, 3).std().item<double>(), 3, 0.06);
+}
+
+// Six columns in four groups: 0, 1 | 2 | 3, 4 | 5, whatever stretch of a row is filled at a time.
+TEST(ParameterSet, ScalesEachColumnByItsGroup) {
+  const auto plain = std::make_shared<Leaf>(20'000, Init::normal(1)),
+             scaled = std::make_shared<Leaf>(20'000, Init::normal_by_column_group({1, 2, 4, 8}));
+  ParameterSet(*plain).initialize(3);
+  ParameterSet(*scaled).initialize(3);
+  EXPECT_TRUE(same_bits(scaled->weight.detach(), plain->weight.detach() * at::tensor({1.F, 1.F, 2.F, 4.F, 4.F, 8.F})));
+}
+
+TEST(ParameterSet, RefusesAModuleThatIsRegisteredTwice) {
+  const auto root = std::make_shared<torch::nn::Module>();
+  const auto leaf = std::make_shared<Leaf>(2, Init::normal(1));
+  root->register_module("a", leaf);
+  root->register_module("b", leaf);
+  try {
+    const ParameterSet set(*root);
+    FAIL();
+  } catch (const c10::Error& error) {
+    EXPECT_STREQ(error.what_without_backtrace(), "b.weight is registered a second time");
+  }
 }
 
 TEST(Gradients, CollectWhatBackwardAddsInOneBuffer) {
@@ -115,6 +139,30 @@ TEST(TensorState, ViewsTensorsInHostMemory) {
   EXPECT_EQ(entry->dtype, DType::f32);
   EXPECT_EQ(entry->shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(static_cast<void*>(entry->bytes.data()), tensor.data_ptr());
+}
+
+TEST(TensorState, RestoresOnlyWhatHasTheTensorsDtypeAndShape) {
+  const auto complaint = [](const at::Tensor& stored, const at::Tensor& tensor) -> std::string {
+    try {
+      restore(to_state({{"x", stored}}), {{"x", tensor}});
+      return "";
+    } catch (const c10::Error& error) {
+      return error.what_without_backtrace();
+    }
+  };
+  EXPECT_EQ(complaint(at::zeros({2, 3}), at::zeros({2, 3})), "");
+  EXPECT_EQ(complaint(at::zeros({2, 3}), at::zeros({2, 3}, at::kDouble)),
+            "x: the state has F32 [2, 3], the tensor is F64 [2, 3]");
+  EXPECT_EQ(complaint(at::zeros({2, 3}), at::zeros({3, 2})), "x: the state has F32 [2, 3], the tensor is F32 [3, 2]");
+}
+
+// The yardstick of all other tests.
+TEST(SameBits, TellsApartWhatIsStoredDifferently) {
+  const auto nan = at::full({2}, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_TRUE(same_bits(nan, nan.clone()));
+  EXPECT_FALSE(same_bits(at::tensor({0.0F}), at::tensor({-0.0F})));
+  EXPECT_FALSE(same_bits(at::zeros({2}), at::zeros({2}, at::kInt)));
+  EXPECT_TRUE(same_bits(at::arange(6).view({2, 3}).t(), at::arange(6).view({2, 3}).t().contiguous()));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "peerless/model/evaluation_mode.h"
 #include "peerless/model/ffw/ffw_kinds.h"
 #include "peerless/params/parameter_set.h"
 
@@ -33,6 +34,12 @@ class LoneBlock : public torch::nn::Module, public Tables {
   Ffw& block() { return *block_; }
   FfwOutput forward(const at::Tensor& x) {
     return block_->forward({x, at::zeros({x.size(0), x.size(1)}, at::kLong), {}});
+  }
+  // In evaluation, all tokens counted.
+  FfwOutput evaluate(const at::Tensor& x) {
+    const EvaluationMode evaluation(*this);
+    const std::vector<std::int64_t> shape{x.size(0), x.size(1)};
+    return block_->forward({x, at::zeros(shape, at::kLong), at::ones(shape, at::kBool)});
   }
   const ParameterSet& parameters_of() const { return *parameters_; }
   std::shared_ptr<RowTable> only_table() const { return tables_.begin()->second; }

@@ -25,7 +25,6 @@ struct LayerCache {
 struct KvCache {
   std::vector<LayerCache> layers;
   std::int64_t length = 0;  // positions held
-  std::int64_t capacity = 0;
 };
 
 class Attention final : public Module {

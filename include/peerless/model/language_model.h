@@ -9,14 +9,12 @@ namespace peerless {
 struct LanguageModel final : public torch::nn::Module {
   LanguageModel(const ModelConfig& config, std::int64_t vocab, std::int64_t max_positions, at::TensorOptions options,
                 at::ScalarType compute)
-      : vocab_size(vocab),
-        decoder(
+      : decoder(
             register_module("decoder", std::make_shared<Transformer>(config, vocab, max_positions, options, compute))),
         head(register_module(
             "head", std::make_shared<Head>(config, vocab, config.tie_embeddings ? decoder->embedding() : at::Tensor(),
                                            options))) {}
 
-  std::int64_t vocab_size;
   std::shared_ptr<Transformer> decoder;
   std::shared_ptr<Head> head;
 };

@@ -21,7 +21,8 @@ class Stats {
   const at::Tensor& at(std::string_view name) const;
   bool contains(std::string_view name) const;
 
-  // Adds every value of `other` to the value of the same name; names not here yet are taken over.
+  // Adds every value of `other` to the value of the same name; names not here yet are taken over. `other` keeps what it
+  // holds: the first sum of two values is a tensor of its own, and later ones are added to that in place.
   void add(const Stats& other);
   void add(const Stats& other, const std::string& prefix);
 
@@ -29,10 +30,14 @@ class Stats {
   Stats under(std::string_view prefix) const;
 
   bool empty() const { return values_.empty(); }
-  const std::vector<std::pair<std::string, at::Tensor>>& values() const { return values_; }
 
  private:
-  std::vector<std::pair<std::string, at::Tensor>> values_;
+  struct Value {
+    std::string name;
+    at::Tensor tensor;
+    bool own;  // no other holds the tensor
+  };
+  std::vector<Value> values_;
 };
 
 // A figure for people and logs: "unevenness" = 0.43.

@@ -39,7 +39,6 @@ class Transformer final : public Module {
   Figures figures(const Stats& stats) const;
 
   const at::Tensor& embedding() const { return embedding_; }
-  const ModelConfig& config() const { return config_; }
   std::int64_t max_positions() const { return rope_->max_positions(); }
 
  private:

@@ -8,8 +8,11 @@
 //
 // Shapes     T tokens, D width, V padded vocabulary: hidden [T, D], W [V, D], targets [T] int64, mask [T] uint8 or bool
 // Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at all:
-//            three matrix products a chunk and no second pass over logits. Backward may run once.
-// Precision  products in hidden's dtype; softmax and sums of a chunk in W's dtype, sums over chunks in fp64
+//            three matrix products a chunk and no second pass over logits. Backward may run once, and scales them in
+//            place.
+// Precision  logits are multiplied in hidden's dtype where gradients are recorded, else (evaluation) in W's; softmax, the
+//            products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
+//            hidden is rounded to its dtype once.
 // Memory     two chunks of logits, and the gradients themselves
 #pragma once
 
@@ -31,7 +34,7 @@ struct CrossEntropy {
 CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
                            const at::Tensor& targets, const at::Tensor& mask, const CrossEntropyOptions& options);
 
-// L - z[target] of every token: [T] in W's dtype, without gradient.
+// L - z[target] of every token, multiplied in W's dtype: [T] in that, without gradient.
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
                         const at::Tensor& targets, double logit_softcap);
 

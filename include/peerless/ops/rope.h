@@ -3,6 +3,7 @@
 //   (a, b) -> (a cos - b sin, b cos + a sin)
 //
 // Shapes     x [B, T, H, d], cos and sin [T, d/2], of the T positions -> the shape and dtype of x
+// Precision  computed in the dtype of cos and sin (float or double) and rounded to x's once
 // Gradients  of x: the rotation back. cos and sin are constants.
 // Source     Su et al. 2021, "RoFormer", arXiv:2104.09864
 #pragma once

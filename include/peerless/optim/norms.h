@@ -5,7 +5,7 @@
 
 namespace peerless {
 
-// 2-norms in fp64, summed over fixed blocks in index order: the same bits at any number of threads.
+// 2-norms in fp64, summed over fixed blocks (of tables: rows) in order: the same bits at any number of threads.
 struct GradNorms {
   double dense = 0;   // of all dense parameters together
   double tables = 0;  // of all tables together

@@ -14,8 +14,6 @@ namespace peerless {
 // What a parameter is for. It decides weight decay (matrices only), the optimizer and its learning rate.
 enum class Role { matrix, vector, embedding, head, router, table };
 
-const char* name_of(Role role);
-
 // How a parameter starts.
 struct Init {
   enum class Kind { constant, normal, uniform } kind = Kind::constant;
@@ -27,6 +25,8 @@ struct Init {
   static Init normal(double std) { return {Kind::normal, {std}}; }
   static Init normal_by_column_group(std::vector<double> stds) { return {Kind::normal, std::move(stds)}; }
   static Init uniform(double bound) { return {Kind::uniform, {bound}}; }
+
+  bool operator==(const Init&) const = default;
 };
 
 struct Parameter {

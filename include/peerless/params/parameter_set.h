@@ -13,7 +13,8 @@ namespace peerless {
 
 class ParameterSet {
  public:
-  // Every parameter and buffer of `root` and its children, each once, with its full name.
+  // Every parameter and buffer of `root` and its children, with its full name. c10::Error when a module is registered
+  // twice: its parameters would be updated twice.
   explicit ParameterSet(const torch::nn::Module& root);
 
   const std::vector<Parameter>& parameters() const& { return parameters_; }

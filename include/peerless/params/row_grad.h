@@ -6,8 +6,14 @@
 // layers that share a table, and recomputation all add to the same slots. Between steps it is empty; its memory is
 // kept, because a fresh buffer a step costs more in page faults than the step itself at a million rows.
 //
+// Each slot also has the sum of squares of its row, which whoever writes a row writes too while the row is at hand: the
+// gradient's norm needs no pass of its own.
+//
+// There is no other form: a step that touches all rows holds all of them in slots, for 12 N bytes more than [N, W].
+//
 // Shapes   N rows of the table, W width of a row, R touched rows; values [R, W] in the table's dtype, ids [R] int32
 // Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost nothing)
+// Device   values lie where the table does. Ids and slots are kept by the host: on a device, add() waits for the ids.
 // Threads  one at a time, but rows of different slots may be written by many
 #pragma once
 
@@ -31,7 +37,8 @@ class RowGrad {
   // Finds or makes the slots of distinct `rows`. Cost: one pass over them.
   Claim claim(std::span<const std::int32_t> rows);
 
-  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels claim() and write.
+  // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels claim() and write buffer() and
+  // squares().
   void add(const at::Tensor& rows, const at::Tensor& add);
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
@@ -39,6 +46,9 @@ class RowGrad {
   std::span<const std::int32_t> slots() const { return slot_of_row_; }  // of each row of the table; -1: none
   at::Tensor values() const;                                            // [R, W], a view
   at::Tensor buffer() const;                                            // [N, W], of which the first size() rows count
+  at::Tensor squares() const;                                           // [N] fp64: of slot s, the sum of values[s]^2
+  // Of all rows: added in the order of slots, so equal bits however many threads wrote them.
+  double sum_of_squares() const;
 
   at::Tensor dense() const;  // [N, W], zeros where no row was touched: for tests and brute-force references
   void clear();
@@ -46,7 +56,7 @@ class RowGrad {
  private:
   std::vector<std::int32_t> slot_of_row_;  // -1: none
   std::vector<std::int32_t> ids_;
-  at::Tensor values_;
+  at::Tensor values_, squares_;
 };
 
 }  // namespace peerless

@@ -19,7 +19,8 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 // Entries of the tensors, in order. The tensors must be contiguous, and live as long as the state is used.
 State to_state(const NamedTensors& tensors);
 
-// Makes `tensors` hold what a load wrote into the `state` that to_state made of them.
+// Makes `tensors` hold what a load wrote into the `state` that to_state made of them. c10::Error where a tensor has no
+// entry, or one of another dtype or shape.
 void restore(const State& state, const NamedTensors& tensors);
 
 DType dtype_of(const at::Tensor& tensor);

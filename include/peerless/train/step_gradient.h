@@ -7,6 +7,8 @@
 // the same gradient in 1, 2 or 4 micro-batches (except through PEER's batch norm, which sees a micro-batch as a whole).
 #pragma once
 
+#include <optional>
+
 #include "peerless/model/batch_tensors.h"
 #include "peerless/model/language_model.h"
 
@@ -23,13 +25,14 @@ class StepGradient {
   // The means over the step, once all its micro-batches are in.
   double loss() const { return loss_.item<double>() / targets_; }  // cross-entropy alone
   double z_loss() const { return z_loss_.item<double>() / targets_; }
-  double aux_loss() const { return aux_loss_.item<double>() / micro_batches_; }
+  std::optional<double> aux_loss() const;  // none: no block has one
   const Stats& stats() const { return stats_; }
 
  private:
   LanguageModel& model_;
   double targets_, micro_batches_;
-  at::Tensor loss_, z_loss_, aux_loss_;  // sums, on the model's device: nothing waits for them before they are read
+  // Sums, on the model's device: nothing waits for them before they are read. aux_loss_ is undefined without any.
+  at::Tensor loss_, z_loss_, aux_loss_;
   Stats stats_;
 };
 

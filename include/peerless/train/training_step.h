@@ -4,11 +4,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "peerless/data/batch.h"
 #include "peerless/dist/communicator.h"
 #include "peerless/model/language_model.h"
-#include "peerless/optim/adamw.h"
+#include "peerless/optim/step_update.h"
 
 namespace peerless {
 
@@ -21,9 +22,9 @@ struct StepPlan {
 
 // The learning numbers of one step: equal in every replay of it.
 struct StepReport {
-  double loss = 0;      // cross-entropy per unmasked token, in nats
-  double aux_loss = 0;  // what the blocks add
-  double z_loss = 0;    // what the head adds
+  double loss = 0;                 // cross-entropy per unmasked token, in nats
+  std::optional<double> aux_loss;  // what the blocks add; none: no block has one
+  double z_loss = 0;               // what the head adds
   double lr = 0;
   double grad_norm = 0;           // of dense parameters, before clipping
   double table_grad_norm = 0;     // of tables
@@ -39,15 +40,14 @@ class TrainingStep {
   StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
 
   const ParameterSet& parameters() const { return parameters_; }
-  bool has_tables() const { return !gradients_.tables().empty(); }
+  bool has_tables() const { return !update_.gradients().tables().empty(); }
   NamedTensors named_tensors() const;  // weights, running statistics, moments: all that the next step depends on
 
  private:
   LanguageModel& model_;
   Communicator& communicator_;
   ParameterSet parameters_;
-  Gradients gradients_;
-  AdamW optimizer_;
+  StepUpdate update_;
 };
 
 }  // namespace peerless

@@ -40,7 +40,7 @@ Dense::Dense(const Build& build, const DenseConfig& config, double output_scale)
   down_ = matrix("down", config.d_ff, build.d_model, Init::normal(output_scale * residual_std(build.n_layers)));
 }
 
-FfwOutput Dense::forward(const FfwInput& input) {
+FfwOutput Dense::forward(const FfwInput& input) const {
   const auto up = up_->forward(input.x);
   const auto hidden = [&] {
     switch (activation_) {

@@ -11,16 +11,17 @@
 namespace peerless {
 namespace {
 
-double apply(PeerScore score, double s, double log_sum) {
+// Router weights of a head's top-k scores [.., k].
+at::Tensor gates_of(PeerScore score, const at::Tensor& scores) {
   switch (score) {
     case PeerScore::softmax:
-      return std::exp(s - log_sum);
+      return scores.softmax(-1);
     case PeerScore::sigmoid:
-      return 1 / (1 + std::exp(-s));
+      return scores.sigmoid();
     case PeerScore::relu:
-      return relu(s);
+      return scores.relu();
   }
-  return s;
+  TORCH_CHECK(false, "unknown score");
 }
 
 double second_moment_of(Activation activation) {
@@ -35,41 +36,22 @@ double second_moment_of(Activation activation) {
   return 1;
 }
 
-// The k largest sums of one number of each list, largest first.
-std::vector<double> best_sums(std::vector<float> a, std::vector<float> b, std::size_t k) {
-  for (auto* half : {&a, &b}) {
-    std::partial_sort(half->begin(), half->begin() + static_cast<std::ptrdiff_t>(k), half->end(), std::greater<>());
-    half->resize(k);
-  }
-  std::vector<double> sums;
-  for (const float x : a)
-    for (const float y : b) sums.push_back(static_cast<double>(x) + y);
-  std::partial_sort(sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(k), sums.end(), std::greater<>());
-  sums.resize(k);
-  return sums;
-}
-
 // E over tokens of the sum over experts of (the router weights they get from all heads)^2, at the start: sub-key scores
 // are then normal, so a few hundred drawn tokens tell. Two heads meet at an expert by chance, 1/N.
 double expected_square_of_weights(const PeerConfig& config, double score_std) {
-  constexpr std::uint64_t kTokens = 256;
-  const auto n = static_cast<std::size_t>(config.n());
+  constexpr std::int64_t kTokens = 256;
+  const std::int64_t n = config.n(), k = config.top_k;
   const RandomStream stream(/*seed=*/0, mix(0, "peer.start"));
+  const auto drawn = at::empty({2, n}, at::kFloat);
   double squares = 0, sums = 0;
-  std::vector<float> drawn(2 * n);
-  for (std::uint64_t token = 0; token < kTokens; ++token) {
-    stream.normal(drawn, token * 2 * n);
-    for (float& s : drawn) s *= static_cast<float>(score_std);
-    const auto middle = drawn.begin() + static_cast<std::ptrdiff_t>(n);
-    const auto scores =
-        best_sums({drawn.begin(), middle}, {middle, drawn.end()}, static_cast<std::size_t>(config.top_k));
-    double exp_sum = 0;
-    for (const double s : scores) exp_sum += std::exp(s);
-    for (const double s : scores) {
-      const double g = apply(config.score, s, std::log(exp_sum));
-      squares += g * g / kTokens;
-      sums += g / kTokens;
-    }
+  for (std::int64_t token = 0; token < kTokens; ++token) {
+    stream.normal({drawn.mutable_data_ptr<float>(), static_cast<std::size_t>(2 * n)},
+                  static_cast<std::uint64_t>(token * 2 * n));
+    const auto halves = std::get<0>((score_std * drawn.to(at::kDouble)).topk(k));
+    const auto pairs = (halves[0].unsqueeze(1) + halves[1].unsqueeze(0)).flatten();
+    const auto gates = gates_of(config.score, std::get<0>(pairs.topk(k)));
+    squares += gates.square().sum().item<double>() / kTokens;
+    sums += gates.sum().item<double>() / kTokens;
   }
   const auto heads = static_cast<double>(config.heads);
   return heads * squares + heads * (heads - 1) * sums * sums / static_cast<double>(config.num_experts);
@@ -83,8 +65,12 @@ double value_std(const PeerConfig& config, const Build& build, double variance) 
   return std::sqrt(variance / (expected_square_of_weights(config, score_std) * second_moment_of(config.activation)));
 }
 
-double unevenness(const at::Tensor& weights) {  // KL(z || uniform) = log N + sum z log z
-  const auto z = weights / weights.sum();
+double usage(const at::Tensor& sums) { return sums.gt(0).to(at::kDouble).mean().item<double>(); }
+
+// KL(z || uniform) = log N + sum z log z; without any weight, as far as can be from uniform: log N.
+double unevenness(const at::Tensor& sums) {
+  const auto total = sums.sum();
+  const auto z = at::where(total > 0, sums / total, at::zeros_like(sums));
   return std::log(static_cast<double>(z.numel())) + at::xlogy(z, z).sum().item<double>();
 }
 
@@ -102,11 +88,11 @@ PeerConfig PeerConfig::small() {
 }
 
 void PeerConfig::check() const {
+  if (num_experts > INT32_MAX) throw Error(ExitCode::config, "num_experts (", num_experts, ") must be below 2^31");
   if (n() * n() != num_experts)
     throw Error(ExitCode::config, "num_experts (", num_experts,
                 ") must be a square: experts are pairs of sub-keys; the nearest are ", (n() - 1) * (n() - 1), ", ",
                 n() * n(), " and ", (n() + 1) * (n() + 1));
-  if (num_experts > INT32_MAX) throw Error(ExitCode::config, "num_experts (", num_experts, ") must be below 2^31");
   if (top_k > n())
     throw Error(ExitCode::config, "top_k (", top_k, ") must not exceed the ", n(),
                 " sub-keys of each half, sqrt(num_experts)");
@@ -127,7 +113,16 @@ Cost PeerConfig::cost(std::int64_t d_model) const {
 }
 
 std::vector<TableUse> PeerConfig::tables(std::int64_t d_model, std::int64_t layer) const {
-  return {{table.value_or(concat("layer", layer)), num_experts, row_width(d_model)}};
+  const auto name_of = [](auto value) { return std::string(enum_names(value)[static_cast<std::size_t>(value)]); };
+  return {{table.value_or(concat("layer", layer)),
+           num_experts,
+           row_width(d_model),
+           {{"score", name_of(score)},
+            {"activation", name_of(activation)},
+            {"heads", concat(heads)},
+            {"top_k", concat(top_k)},
+            {"query_norm", name_of(query_norm)},
+            {"shared_dense", shared_dense ? "given" : "none"}}}};
 }
 
 Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), config_(config) {
@@ -153,15 +148,15 @@ Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), c
   table_ = build.tables->get(config.tables(d, build.layer).front(), Init::normal_by_column_group(stds));
 }
 
-FfwOutput Peer::forward(const FfwInput& input) {
+FfwOutput Peer::forward(const FfwInput& input) const {
   const auto x = input.x.flatten(0, 1);
   Stats stats;
-  const auto raw = query_->forward(x).to(options().dtype()).unflatten(-1, {config_.heads, config_.d_key});
+  const auto raw = query_->forward(x.to(options().dtype())).unflatten(-1, {config_.heads, config_.d_key});
   const auto queries = query_norm_->forward(raw, stats).unflatten(-1, {2, config_.d_key / 2});
   const auto [scores, ids] = product_key_top_k(queries, keys_, config_.top_k);
-  const auto weights = gates(scores).flatten(1);
+  const auto weights = gates_of(config_.score, scores).flatten(1);
   const auto experts = ids.flatten(1);
-  if (!is_training()) count_usage(weights, experts, input.counted, stats);
+  if (input.counted.defined()) count_usage(weights, experts, input.counted, stats);
   auto y =
       peer_experts(x, weights, experts, *table_, config_.activation, config_.glu).to(input.x.dtype()).view_as(input.x);
   if (shared_dense_) y = y + shared_dense_->forward(input).y;
@@ -170,35 +165,23 @@ FfwOutput Peer::forward(const FfwInput& input) {
 
 void Peer::count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted,
                        Stats& stats) const {
-  const auto ones = at::ones_like(weights, at::kDouble);
-  const auto one = counted.defined() ? ones * counted.view({-1, 1}) : ones;
+  const auto one = at::ones_like(weights, at::kDouble) * counted.view({-1, 1});
   const auto sum_by_expert = [&](const at::Tensor& value) {
-    return at::bincount(experts.flatten(), value.flatten(), config_.num_experts);
+    return at::zeros({config_.num_experts}, value.options()).index_add_(0, experts.flatten(), value.flatten());
   };
   stats.set("count", sum_by_expert(one));
   stats.set("weight", sum_by_expert(one * weights.detach()));
-}
-
-at::Tensor Peer::gates(const at::Tensor& scores) const {
-  switch (config_.score) {
-    case PeerScore::softmax:
-      return scores.softmax(-1);
-    case PeerScore::sigmoid:
-      return scores.sigmoid();
-    case PeerScore::relu:
-      return scores.relu();
-  }
-  TORCH_CHECK(false, "unknown score");
 }
 
 void Peer::commit(const Stats& stats) { query_norm_->commit(stats); }
 
 Figures Peer::figures(const Stats& stats) const {
   if (!stats.contains("count")) return {};
-  const auto& weight = stats.at("weight");
-  return {{"usage", weight.gt(0).to(at::kDouble).mean().item<double>()},
+  const auto &weight = stats.at("weight"), &count = stats.at("count");
+  return {{"usage", usage(weight)},
           {"unevenness", unevenness(weight)},
-          {"unevenness_by_count", unevenness(stats.at("count"))}};
+          {"usage_by_count", usage(count)},
+          {"unevenness_by_count", unevenness(count)}};
 }
 
 }  // namespace peerless

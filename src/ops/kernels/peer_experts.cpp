@@ -123,6 +123,7 @@ PEERLESS_CLONES void peer_backward_rows(const PeerExperts<T>& peer, const T* gra
       if (peer.glu) add_scaled(pairs.w[pair], x_t, sum + d, d);
       add_scaled(pairs.v[pair], grad_y + t * d, sum + width - d, d);
     }
+    rows.squares[rows.slots[r]] = sum_of_squares(sum, width);
     stream(sum, grad_row, width);
   }
   finish_streams();

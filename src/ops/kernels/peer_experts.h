@@ -36,6 +36,7 @@ struct PeerRows {
   const std::int32_t* order;   // [T P] pairs, by expert, then by token
   const std::int64_t* starts;  // [R + 1]: expert r's pairs are order[starts[r]] ... order[starts[r + 1] - 1]
   const std::int32_t* slots;   // [R] row of the gradient buffer
+  double* squares;             // of each row of the buffer: the sum of its squares
   std::int64_t first_fresh;    // rows from here on hold nothing yet
 };
 
@@ -48,7 +49,7 @@ template <class T>
 void peer_backward_tokens(const PeerExperts<T>& peer, const T* grad_y, T* grad_x, T* grad_gates,
                           const PeerPairGrads<T>& pairs, std::int64_t first, std::int64_t last);
 
-// Adds the gradient of experts [first, last) of `rows` to the buffer [.., width()].
+// Adds the gradient of experts [first, last) of `rows` to the buffer [.., width()], and sets the squares of its rows.
 template <class T>
 void peer_backward_rows(const PeerExperts<T>& peer, const T* grad_y, const PeerPairGrads<T>& pairs,
                         const PeerRows& rows, T* buffer, std::int64_t first, std::int64_t last);

@@ -152,16 +152,15 @@ PEERLESS_INLINE std::int64_t half_key(std::int32_t id, std::int64_t half, std::i
 }  // namespace
 
 template <class T>
-PEERLESS_CLONES void product_key_top_k(const T* half_scores, std::int64_t num_tokens, std::int64_t num_heads,
-                                       std::int64_t n, std::int64_t k, T* scores, std::int32_t* ids, std::int64_t first,
+PEERLESS_CLONES void product_key_top_k(const HalfScores<T>& half_scores, std::int64_t num_heads, std::int64_t n,
+                                       std::int64_t k, T* scores, std::int32_t* ids, std::int64_t first,
                                        std::int64_t last) {
   TopK<T> halves[2] = {TopK<T>(k), TopK<T>(k)};
   std::vector<Candidate<T>> best(k);
   for (std::int64_t row = first; row < last; ++row) {
-    const std::int64_t t = row / num_heads, head = row % num_heads;
-    for (std::int64_t half = 0; half < 2; ++half) {
-      halves[half].find(half_scores + ((head * 2 + half) * num_tokens + t) * n, n);
-    }
+    const T* const of_row =
+        half_scores.data + row / num_heads * half_scores.of_token + row % num_heads * half_scores.of_head;
+    for (std::int64_t half = 0; half < 2; ++half) halves[half].find(of_row + half * half_scores.of_half, n);
     top_k_sums(halves[0], halves[1], n, k, best.data());
     for (std::int64_t j = 0; j < k; ++j) {
       scores[row * k + j] = best[j].sum;
@@ -188,27 +187,24 @@ PEERLESS_CLONES void product_key_grad_queries(const ProductKey<T>& p, const std:
 
 template <class T>
 PEERLESS_CLONES void product_key_grad_keys(const ProductKey<T>& p, const std::int32_t* ids, const T* grad_scores,
-                                           std::int64_t num_tokens, T* grad_keys, std::int64_t first,
-                                           std::int64_t last) {
-  for (std::int64_t owned = first; owned < last; ++owned) {
-    const std::int64_t head = owned / 2, half = owned % 2;
-    T* const grad = grad_keys + owned * p.num_keys * p.width;
-    for (std::int64_t row = head; row < num_tokens * p.num_heads; row += p.num_heads) {
-      const T* const query = p.queries + (row * 2 + half) * p.width;
-      for (std::int64_t j = row * p.k; j < (row + 1) * p.k; ++j) {
-        add_scaled(grad_scores[j], query, grad + half_key(ids[j], half, p.num_keys) * p.width, p.width);
-      }
+                                           std::int64_t num_tokens, const KeyRange& range, T* grad_keys) {
+  T* const grad = grad_keys + (range.set * 2 + range.half) * p.num_keys * p.width;
+  for (std::int64_t row = range.set; row < num_tokens * p.num_heads; row += p.shared ? 1 : p.num_heads) {
+    const T* const query = p.queries + (row * 2 + range.half) * p.width;
+    for (std::int64_t j = row * p.k; j < (row + 1) * p.k; ++j) {
+      const std::int64_t key = half_key(ids[j], range.half, p.num_keys);
+      if (key >= range.first && key < range.last) add_scaled(grad_scores[j], query, grad + key * p.width, p.width);
     }
   }
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                                        \
-  template void product_key_top_k(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, T*, std::int32_t*, \
-                                  std::int64_t, std::int64_t);                                                         \
-  template void product_key_grad_queries(const ProductKey<T>&, const std::int32_t*, const T*, T*, std::int64_t,        \
-                                         std::int64_t);                                                                \
-  template void product_key_grad_keys(const ProductKey<T>&, const std::int32_t*, const T*, std::int64_t, T*,           \
-                                      std::int64_t, std::int64_t);
+#define PEERLESS_INSTANTIATE(T)                                                                                      \
+  template void product_key_top_k(const HalfScores<T>&, std::int64_t, std::int64_t, std::int64_t, T*, std::int32_t*, \
+                                  std::int64_t, std::int64_t);                                                       \
+  template void product_key_grad_queries(const ProductKey<T>&, const std::int32_t*, const T*, T*, std::int64_t,      \
+                                         std::int64_t);                                                              \
+  template void product_key_grad_keys(const ProductKey<T>&, const std::int32_t*, const T*, std::int64_t,             \
+                                      const KeyRange&, T*);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)
 

@@ -36,6 +36,7 @@ PEERLESS_INLINE void prefetch_row(const AdamWTable<T>& table, std::int64_t row) 
 template <class T>
 PEERLESS_CLONES void adamw_touched_rows(const AdamW<T>& adamw, const AdamWTable<T>& table, const std::int32_t* ids,
                                         std::int64_t first, std::int64_t last) {
+  [[maybe_unused]] const FlushDenormals flush;
   for (std::int64_t s = first; s < last; ++s) {
     if (s + kRowsAhead < last) prefetch_row(table, ids[s + kRowsAhead]);
     const T* const grad = table.grad + s * table.width;
@@ -46,6 +47,7 @@ PEERLESS_CLONES void adamw_touched_rows(const AdamW<T>& adamw, const AdamWTable<
 template <class T>
 PEERLESS_CLONES void adamw_all_rows(const AdamW<T>& adamw, const AdamWTable<T>& table, const std::int32_t* slots,
                                     std::int64_t first, std::int64_t last) {
+  [[maybe_unused]] const FlushDenormals flush;
   for (std::int64_t row = first; row < last; ++row) {
     if (slots[row] < 0) {
       update_row(adamw, table, row, [](std::int64_t) { return T(0); });

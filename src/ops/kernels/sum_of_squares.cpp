@@ -5,14 +5,11 @@
 namespace peerless::kernels {
 
 template <class T>
-PEERLESS_CLONES double sum_of_squares(const T* values, std::int64_t n) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-  return sum;
+PEERLESS_CLONES double sum_of_squares_of_block(const T* values, std::int64_t n) {
+  return sum_of_squares(values, n);
 }
 
-template double sum_of_squares(const float*, std::int64_t);
-template double sum_of_squares(const double*, std::int64_t);
+template double sum_of_squares_of_block(const float*, std::int64_t);
+template double sum_of_squares_of_block(const double*, std::int64_t);
 
 }  // namespace peerless::kernels

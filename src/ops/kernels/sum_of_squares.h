@@ -5,6 +5,6 @@
 namespace peerless::kernels {
 
 template <class T>
-double sum_of_squares(const T* values, std::int64_t n);
+double sum_of_squares_of_block(const T* values, std::int64_t n);
 
 }  // namespace peerless::kernels

@@ -51,7 +51,7 @@ class Dense final : public Ffw {
  public:
   // The output matrix starts with residual_init times `output_scale`.
   Dense(const Build& build, const DenseConfig& config, double output_scale = 1);
-  FfwOutput forward(const FfwInput& input) override;
+  FfwOutput forward(const FfwInput& input) const override;
 
  private:
   DenseActivation activation_;

@@ -1,6 +1,6 @@
 // The contract that every feed-forward block keeps. Blocks live one per file beside this one; ffw_kinds.h lists them.
 //
-// forward   y of x's shape and dtype. It writes no state: what it wants to remember leaves in `stats` (model/stats.h),
+// forward   const: y of x's shape and dtype. It writes no state: what it wants to remember leaves in `stats` (model/stats.h),
 //           summed over the step; commit() applies the sum once. Random choices, if any, are functions of their inputs.
 // training  Module::is_training() chooses what forward computes with and reports (batch or running statistics), never
 //           what it stores.
@@ -21,7 +21,7 @@ namespace peerless {
 class Tables {
  public:
   virtual ~Tables() = default;
-  // The table of that name, made at the first call; a later call must ask for the same shape.
+  // The table of that name, made at the first call; a later call must ask for the same shape and start.
   virtual std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) = 0;
 };
 
@@ -37,7 +37,8 @@ struct Build {
 struct FfwInput {
   at::Tensor x;          // [B, T, d_model], normalised
   at::Tensor token_ids;  // [B, T] int64
-  at::Tensor counted;    // [B, T] bool: tokens that usage statistics count (padding is not); undefined: all
+  at::Tensor
+      counted;  // [B, T] bool: tokens that usage statistics count (padding is not); undefined: nothing is counted
 };
 
 struct FfwOutput {
@@ -49,7 +50,7 @@ struct FfwOutput {
 class Ffw : public Module {
  public:
   using Module::Module;
-  virtual FfwOutput forward(const FfwInput& input) = 0;
+  virtual FfwOutput forward(const FfwInput& input) const = 0;
 
   // Applies the statistics of one step, summed over its micro-batches.
   virtual void commit(const Stats& /*stats*/) {}

@@ -12,6 +12,7 @@
 //          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's
 //          RowGrad
 // Ties     the lowest expert id wins
+// Dtypes   queries, scores and router weights are computed in the parameters' dtype whatever x is: routing stays fp32
 // Start    sub-keys U(-b, b), b = 1/sqrt(d_key/2); u, w N(0, 1/D); v so that the output has the variance of a dense
 //          block's, for every score, activation and GLU option
 // Source   He 2024, "Mixture of A Million Experts", arXiv:2407.04153, section 2; product keys: Lample et al. 2019,
@@ -81,16 +82,16 @@ class Peer final : public Ffw {
  public:
   Peer(const Build& build, const PeerConfig& config);
 
-  FfwOutput forward(const FfwInput& input) override;
+  FfwOutput forward(const FfwInput& input) const override;
   void commit(const Stats& stats) override;
 
-  // From evaluation statistics, with z the share of each expert: usage = share of experts with z > 0, and unevenness =
-  // KL(z || uniform) in nats, with z by router weight (the paper's) and by count of retrievals.
+  // From statistics of counted tokens, with z the share of each expert: usage = share of experts with z > 0, and
+  // unevenness = KL(z || uniform) in nats, with z by router weight (the paper's) and by count of retrievals. The two
+  // usages differ where a score may be 0 (relu).
   Figures figures(const Stats& stats) const override;
 
  private:
-  at::Tensor gates(const at::Tensor& scores) const;
-  // Adds up retrievals and router weights by expert; weights, experts [tokens, heads * top_k].
+  // Adds up retrievals of counted tokens and router weights by expert; weights, experts [tokens, heads * top_k].
   void count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted, Stats& stats) const;
 
   PeerConfig config_;
