@@ -96,6 +96,16 @@ def test_bf16_is_near():
     compare(config_of("bf16", n_kv_heads=2, qk_norm="head"))
 
 
+def test_bf16_peer_is_near():
+    """In losses and logits: a retrieval that hangs on bf16's rounding of x gives its gradient to another row."""
+    config = with_peer("bf16")
+    tensors = batches(config)
+    model = build(config)
+    ours = work(config, tensors | model.named_weights())
+    reference = train(config, tensors, model)
+    assert_near(ours, {name: reference[name] for name in ("loss", "logits")}, TOLERANCE["bf16"])
+
+
 def test_evaluation_by_running_moments():
     config = with_peer()
     tensors = batches(config, steps=3)

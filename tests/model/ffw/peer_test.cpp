@@ -237,6 +237,7 @@ TEST(Peer, RoutesInFp32WhateverXComesIn) {
   const auto low = block->evaluate(x).stats, wide = block->evaluate(x.to(at::kFloat)).stats;
   EXPECT_TRUE(test::same_bits(low.at("count"), wide.at("count")));
   EXPECT_TRUE(test::same_bits(low.at("weight"), wide.at("weight")));
+  EXPECT_TRUE(test::same_bits(block->evaluate(x).y, block->evaluate(x.to(at::kFloat)).y.to(at::kBFloat16)));
 }
 
 TEST(PeerConfig, RefusesWhatCannotBe) {
