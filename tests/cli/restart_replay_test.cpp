@@ -77,51 +77,69 @@ TEST_P(RestartReplay, AfterStopAt) {
   expect_same_runs("whole", "parts");
 }
 
-class StoppedRun : public testing::Test {
- protected:
-  SmallJob job;
-  // Sixteen micro-batches make a step long enough to be met by a signal.
-  static inline const std::vector<std::string> kLongSteps{"train.global_batch_size=64"};
-  void SetUp() override { ASSERT_EQ(job.train("whole", kLongSteps).code, 0); }
-  void expect_equal_to_whole(const std::string& name) const {
-    EXPECT_EQ(job.diff("whole", name).out, "identical\n");
-    EXPECT_EQ(job.metrics("whole"), job.metrics(name));
+// First, last and in between, at a checkpoint and beside one, and twice.
+TEST_P(RestartReplay, AfterPausesAnywhere) {
+  ASSERT_EQ(job.train("whole", with({})).code, 0);
+  int step = 0;
+  for (const int pause : {1, 10, 39}) {
+    const auto part = job.train("parts", with({"train.stop_at=" + std::to_string(pause)}));
+    EXPECT_EQ(part.code, 0) << part;
+    EXPECT_EQ(steps_executed(part), range(step + 1, pause));
+    step = pause;
   }
-};
+  EXPECT_EQ(steps_executed(job.train("parts", with({}))), range(40, 40));
+  expect_same_runs("whole", "parts");
+}
 
-TEST_F(StoppedRun, GoesOnAfterASignal) {
-  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) {
+class StoppedRun : public RestartReplay {
+ protected:
+  // Sixteen micro-batches make a step long enough to be met by a signal.
+  std::vector<std::string> long_steps() const { return with({"train.global_batch_size=64"}); }
+  void SetUp() override { ASSERT_EQ(job.train("whole", long_steps()).code, 0); }
+  void expect_equal_to_whole(const std::string& name) const { expect_same_runs("whole", name); }
+};
+INSTANTIATE_TEST_SUITE_P(Every, StoppedRun, testing::ValuesIn(kVariants.begin(), kVariants.begin() + 4),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(StoppedRun, GoesOnAfterASignal) {
+  for (const int signal : {SIGTERM, SIGUSR1, SIGINT, SIGHUP}) {
     const std::string name = "signal" + std::to_string(signal);
-    const Process process = job.start(name, kLongSteps);
+    const Process process = job.start(name, long_steps());
     ASSERT_TRUE(process.prints("step 13/40"));
     process.signal(signal);
     const auto stopped = process.wait();
     EXPECT_EQ(stopped.code, 75) << stopped;
+    EXPECT_NE(stopped.err.find("asks to stop: saving first"), std::string::npos) << stopped;
     const int last = steps_executed(stopped).back();
     EXPECT_NE(stopped.err.find("checkpoint of step " + std::to_string(last) + " is durable"), std::string::npos)
         << stopped;
-    const auto resumed = job.train(name, kLongSteps);
+    const auto resumed = job.train(name, long_steps());
     EXPECT_EQ(resumed.code, 0) << resumed;
     EXPECT_EQ(steps_executed(resumed), range(last + 1, 40));
     expect_equal_to_whole(name);
   }
 }
 
-TEST_F(StoppedRun, GoesOnFromTheLastCheckpointAfterAKill) {
+TEST_P(StoppedRun, GoesOnFromTheLastCheckpointAfterAKill) {
   for (const int step : {1, 10, 23, 39}) {
     const std::string name = "killed" + std::to_string(step);
-    const Process process = job.start(name, kLongSteps);
+    const Process process = job.start(name, long_steps());
     ASSERT_TRUE(process.prints("step " + std::to_string(step) + "/40"));
     process.signal(SIGKILL);
     EXPECT_EQ(process.wait().code, 128 + SIGKILL);
-    const auto resumed = job.train(name, kLongSteps);
+    const auto resumed = job.train(name, long_steps());
     EXPECT_EQ(resumed.code, 0) << resumed;
     EXPECT_EQ((steps_executed(resumed).front() - 1) % 10, 0);
     expect_equal_to_whole(name);
   }
 }
 
-TEST_F(StoppedRun, LeavesNoRecordOfItsPauseInTheMetrics) {
+class PausedRun : public testing::Test {
+ protected:
+  SmallJob job;
+};
+
+TEST_F(PausedRun, LeavesNoRecordOfItsPauseInTheMetrics) {
   const auto with = [](std::vector<std::string> more) {
     more.insert(more.end(), {"log.every_steps=10", "train.max_steps=25", "eval.every_steps=7"});
     return more;
@@ -132,10 +150,38 @@ TEST_F(StoppedRun, LeavesNoRecordOfItsPauseInTheMetrics) {
   EXPECT_EQ(job.metrics("straight"), job.metrics("paused"));
 }
 
-TEST_F(StoppedRun, IsDoneWhenItIsResumedAtItsEnd) {
-  const auto again = job.train("whole", kLongSteps);
+TEST_F(PausedRun, IsDoneWhenItIsResumedAtItsEnd) {
+  ASSERT_EQ(job.train("whole").code, 0);
+  const auto metrics = job.metrics("whole");
+  const auto again = job.train("whole");
   EXPECT_EQ(again.code, 0) << again;
   EXPECT_TRUE(steps_executed(again).empty());
+  EXPECT_NE(again.err.find("done: step 40 of 40, runs/whole"), std::string::npos) << again;
+  EXPECT_EQ(job.metrics("whole"), metrics);
+  EXPECT_NE(test::content(job.of_run("whole") / "status.json").find(R"("state":"done","code":0,"step":40)"),
+            std::string::npos);
+}
+
+TEST_F(PausedRun, ASignalInTheLastStepMakesNoUnfinishedRunOfIt) {
+  // The handler's flag is seen after the step, which is then the last.
+  const Process process = job.start("a", {"train.max_steps=14", "train.global_batch_size=512", "eval.every_steps=0"});
+  ASSERT_TRUE(process.prints("step 13/14"));
+  process.signal(SIGTERM);
+  const auto outcome = process.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_EQ(steps_executed(outcome), range(1, 14));
+}
+
+TEST_F(PausedRun, TwoInterruptsEndItAtOnce) {
+  const Process process = job.start("a", {"train.global_batch_size=512"});
+  ASSERT_TRUE(process.prints("step 3/40"));
+  process.signal(SIGINT);
+  process.signal(SIGINT);
+  for (int i = 0; i < 50; ++i) {  // two at once may arrive as one
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    process.signal(SIGINT);
+  }
+  EXPECT_EQ(process.wait().code, 130);
 }
 
 }  // namespace

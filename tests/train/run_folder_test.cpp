@@ -1,0 +1,106 @@
+#include "peerless/train/run_folder.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/complaint.h"
+#include "tests/support/memory_files.h"
+#include "tests/support/temporary_folder.h"
+
+namespace peerless {
+namespace {
+
+using test::Complaint;
+using test::complaint;
+
+constexpr const char* kRun = "/runs/a";
+
+Complaint opening(Files& files, RunMode mode = RunMode::begin_or_go_on) {
+  return complaint([&] { RunFolder::open(files, kRun, mode); });
+}
+
+TEST(RunFolder, IsTheSameRunWheneverItIsOpened) {
+  MemoryFiles files;
+  const auto id = RunFolder::open(files, kRun, RunMode::begin_or_go_on).id();
+  EXPECT_EQ(id.size(), 32u);
+  EXPECT_EQ(RunFolder::open(files, kRun, RunMode::go_on).id(), id);
+  EXPECT_NE(RunFolder::open(files, "/runs/b", RunMode::begin).id(), id);
+}
+
+TEST(RunFolder, BelongsToOneProcess) {
+  MemoryFiles files;
+  const auto first = RunFolder::open(files, kRun, RunMode::begin_or_go_on);
+  const auto second = opening(files);
+  EXPECT_EQ(second.code, ExitCode::output);
+  EXPECT_TRUE(second.text.starts_with("/runs/a: in use by process ")) << second;
+}
+
+TEST(RunFolder, BelongsToOneProcessOnDisk) {
+  const TemporaryFolder folder;
+  const auto open = [&] { return RunFolder::open(disk(), folder / "a", RunMode::begin_or_go_on); };
+  {
+    const auto first = open();
+    EXPECT_TRUE(complaint(ExitCode::output, open).starts_with(concat(folder / "a", ": in use by process ")));
+  }
+  EXPECT_EQ(complaint(ExitCode::output, open), "");
+}
+
+TEST(RunFolder, WhatIsNoRunOfOursIsLeftAlone) {
+  MemoryFiles files;
+  files.make_folder("/runs");
+  files.put(kRun, "a file");
+  EXPECT_EQ(opening(files),
+            (Complaint{ExitCode::output, "/runs/a: is not a folder; choose another run.name or run.dir"}));
+  files.remove(kRun);
+  files.make_folder(kRun);
+  files.put("/runs/a/thesis.txt", "mine");
+  EXPECT_EQ(opening(files),
+            (Complaint{ExitCode::output, "/runs/a: holds 'thesis.txt', and no run of ours; choose another run.name"}));
+  EXPECT_EQ(files.tree("/runs"), (std::map<std::filesystem::path, std::string>{{"/runs/a/thesis.txt", "mine"}}));
+}
+
+TEST(RunFolder, ARunMayOnlyBeginWhereNoneHasCheckpoints) {
+  MemoryFiles files;
+  { RunFolder::open(files, kRun, RunMode::begin); }
+  EXPECT_EQ(opening(files, RunMode::begin).code, ExitCode::ok);  // a first start that came to nothing
+  files.make_folder("/runs/a/checkpoints");
+  EXPECT_EQ(opening(files, RunMode::begin),
+            (Complaint{ExitCode::output,
+                       "/runs/a: already holds a run; choose another run.name, or go on with it by --resume auto"}));
+}
+
+TEST(RunFolder, ARunMayOnlyGoOnWhereThereIsOne) {
+  MemoryFiles files;
+  EXPECT_EQ(opening(files, RunMode::go_on),
+            (Complaint{ExitCode::output,
+                       "/runs/a: no run is here to go on with; --from begins a run with a checkpoint of another"}));
+  EXPECT_FALSE(exists(files, "/runs"));
+}
+
+TEST(RunFolder, AFirstStartThatDiedAnywhereIsNoObstacle) {
+  int operations = 0;
+  {
+    MemoryFiles files;
+    RunFolder::open(files, kRun, RunMode::begin);
+    operations = files.operations();
+  }
+  ASSERT_GT(operations, 5);
+  for (int i = 1; i <= operations; ++i) {
+    for (const Loss loss : {Loss::nothing, Loss::unsynced_data, Loss::unsynced_names, Loss::unsynced}) {
+      MemoryFiles files;
+      files.die_at(i);
+      EXPECT_EQ(opening(files).code, ExitCode::io);
+      files.crash(loss);
+      EXPECT_EQ(opening(files), (Complaint{ExitCode::ok, ""})) << "operation " << i;
+    }
+  }
+}
+
+TEST(RunFolder, AnIdThatIsNoneIsNamed) {
+  MemoryFiles files;
+  { RunFolder::open(files, kRun, RunMode::begin); }
+  files.content("/runs/a/id") = "nonsense";
+  EXPECT_EQ(opening(files).code, ExitCode::data);
+}
+
+}  // namespace
+}  // namespace peerless

@@ -1,0 +1,68 @@
+#include "peerless/train/stop_request.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace peerless {
+namespace {
+
+TEST(StopRequest, NamesTheSignalThatAsked) {
+  const StopRequest stop;
+  EXPECT_FALSE(stop.received());
+  for (const auto& [signal, name] :
+       {std::pair{SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}, {SIGINT, "SIGINT"}, {SIGHUP, "SIGHUP"}}) {
+    raise(signal);
+    ASSERT_TRUE(stop.received());
+    EXPECT_STREQ(stop.signal_name(), name);
+  }
+}
+
+TEST(StopRequest, StartsWithoutAny) {
+  {
+    const StopRequest before;
+    raise(SIGTERM);
+  }
+  EXPECT_FALSE(StopRequest().received());
+}
+
+TEST(StopRequest, ASecondInterruptEndsTheProcess) {
+  const auto twice = [] {
+    const StopRequest stop;
+    raise(SIGINT);
+    raise(SIGINT);
+  };
+  EXPECT_EXIT(twice(), testing::ExitedWithCode(130), "");
+}
+
+TEST(StopRequest, ALostTerminalIsNoReasonUnderNohup) {
+  signal(SIGHUP, SIG_IGN);
+  {
+    const StopRequest stop;
+    raise(SIGHUP);
+    EXPECT_FALSE(stop.received());
+  }
+  signal(SIGHUP, SIG_DFL);
+}
+
+TEST(StopRequest, APipeThatNobodyReadsIsAnError) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  const StopRequest stop;
+  EXPECT_EQ(write(ends[1], "x", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
+  close(ends[1]);
+}
+
+TEST(StopRequest, GivesTheHandlersBack) {
+  { const StopRequest stop; }
+  struct sigaction now {};
+  sigaction(SIGTERM, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_DFL);
+  sigaction(SIGPIPE, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_DFL);
+}
+
+}  // namespace
+}  // namespace peerless
