@@ -21,6 +21,7 @@ build > build/quickstart.log 2>&1 || { tail -n 40 build/quickstart.log; exit 1; 
 
 corpus=$(cached runtime)/torch/include
 say "corpus: $(find "$corpus" -name '*.h' | wc -l) C++ headers in $corpus"
+echo "beginning anew: data/work/cpp-* and runs/quickstart* of an earlier quickstart are removed"
 rm -rf data/work/cpp-4k.model data/work/cpp-train data/work/cpp-val runs/quickstart runs/quickstart-dense
 mkdir -p data/work
 

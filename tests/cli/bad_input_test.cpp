@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "peerless/data/token_shard.h"
 #include "tests/cli/small_job.h"
 
 namespace peerless {
@@ -40,17 +43,51 @@ TEST_F(BadInput, InTheConfig) {
 }
 
 TEST_F(BadInput, InTheData) {
-  expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "nowhere");
-  expect(job.train("a", {"train.global_batch_size=100000"}), 65, "100000");
-  const auto shard = test::content(job.folder() / "train" / "00000.tok");
-  overwrite("train/00000.tok", 0, "XXXX");
-  expect(job.train("b"), 65, "train/00000.tok");
-  test::write(job.folder() / "train" / "00000.tok", shard.substr(0, shard.size() / 2));
-  expect(job.train("c"), 65, "train/00000.tok");
+  expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "NOINPUT: nowhere: cannot open: No such file");
+  expect(job.train("a", {"train.global_batch_size=100000"}), 65, "; one global batch needs 100000 (1600001 tokens)");
+  const auto file = job.folder() / "train" / "00000.tok";
+  const auto shard = test::content(file);
+  const auto with = [&](std::size_t at, const std::string& bytes) {
+    test::write(file, shard);
+    overwrite("train/00000.tok", at, bytes);
+    return job.train("b");
+  };
+  expect(with(0, "XXXX"), 65, "train/00000.tok: not a token shard: expected it to begin with \"PLTOKENS\"");
+  expect(with(8, "\x09"), 65, "train/00000.tok: expected format version 1, found 9: written by another peerless");
+  expect(with(64, "\xff\xff"), 65, "train/00000.tok: damaged: ");
+  test::write(file, shard.substr(0, shard.size() / 2));
+  expect(job.train("c"), 65, "train/00000.tok: ");
   test::write(job.folder() / "empty.jsonl", "");
   expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "none", "empty.jsonl"}), 65,
          "no documents to train on");
   expect(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "text.jsonl"}), 73, "train");
+}
+
+TEST_F(BadInput, ATokenThatIsNone) {
+  const auto tokenizer = info_of(*open_tokenizer(ByteConfig{}));
+  std::filesystem::create_directories(job.folder() / "odd");
+  TokenShardWriter writer(disk(), job.folder() / "odd" / "0.tok", tokenizer);
+  for (int i = 0; i < 60; ++i) writer.add(std::vector<TokenId>{256, 300, 65, 257}, 2);
+  writer.finish();
+  expect(job.train("a", {"data.train=[{path: odd}]"}), 65, "has the id 300, outside the vocabulary of 258 tokens");
+}
+
+TEST_F(BadInput, AnotherTokenizerAtResume) {
+  const auto prepare = [&](const std::string& vocab_size) {
+    for (const char* old : {"m", "sp"}) std::filesystem::remove_all(job.folder() / old);
+    const auto trained = job.run({"tokenizer", "train", "--vocab-size", vocab_size, "--out", "m", "text.jsonl"});
+    EXPECT_EQ(trained.code, 0) << trained;
+    const auto prepared = job.run({"data", "prepare", "--tokenizer", "m", "--out", "sp", "text.jsonl"});
+    EXPECT_EQ(prepared.code, 0) << prepared;
+  };
+  const auto train = [&] {
+    return job.train("a", {"tokenizer={kind: sentencepiece, model: m}", "data.train=[{path: sp}]", "data.val=[]",
+                           "eval={}", "train.stop_at=2"});
+  };
+  prepare("300");
+  ASSERT_EQ(train().code, 0);
+  prepare("301");
+  expect(train(), 78, "; token ids would mean other texts");
 }
 
 TEST_F(BadInput, InTheTokenizer) {
@@ -59,7 +96,30 @@ TEST_F(BadInput, InTheTokenizer) {
   expect(job.train("a", {"tokenizer={kind: sentencepiece, model: absent.model}"}), 66, "absent.model");
   const auto trained = job.run({"tokenizer", "train", "--vocab-size", "300", "--out", "other.model", "text.jsonl"});
   ASSERT_EQ(trained.code, 0) << trained;
-  expect(job.train("a", {"tokenizer={kind: sentencepiece, model: other.model}"}), 78, "tokenizer");
+  const std::string other = "tokenizer={kind: sentencepiece, model: other.model}";
+  expect(job.train("a", {other}), 78, "not with this run's ");
+  const auto model = test::content(job.folder() / "other.model");
+  test::write(job.folder() / "cut.model", model.substr(0, model.size() / 2));
+  expect(job.train("a", {"tokenizer={kind: sentencepiece, model: cut.model}"}), 65, "cut.model");
+
+  ASSERT_EQ(job.train("a", {"train.stop_at=2"}).code, 0);
+  for (const char* verb : {"eval", "generate"})
+    expect(job.run({verb, "--checkpoint", "runs/a", other}), 78,
+           ", runs/a/checkpoints/step-000000000002 was trained with ");
+}
+
+TEST_F(BadInput, InWhatATrainedModelIsAsked) {
+  ASSERT_EQ(job.train("a", {"train.stop_at=2"}).code, 0);
+  expect(job.run({"eval", "--checkpoint", "runs/a", "model.rope_theta=7"}), 78,
+         "model.rope_theta: is 10000 in the checkpoint, got 7; here it has no effect, or makes another model of it");
+  expect(job.run({"eval", "--checkpoint", "runs/a", "optim.lr=7"}), 78, "optim.lr: is 0.001 in the checkpoint, got 7");
+  expect(job.run({"eval", "--checkpoint", "runs/a", "data.val=[]"}), 78, "data.val: is empty; name a validation set");
+  expect(job.run({"eval", "--checkpoint", "runs/b"}), 66, "runs/b: no checkpoint here");
+  test::write(job.folder() / "empty.txt", "");
+  expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "empty.txt"}), 65, "empty.txt: is empty");
+  expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "text.jsonl", "--per-token", "no/where"}), 73,
+         "no/where");
+  expect(job.run({"generate", "--checkpoint", "runs/a", "--temperature", "0"}), 64, "--temperature");
 }
 
 TEST_F(BadInput, AtResume) {
@@ -68,6 +128,16 @@ TEST_F(BadInput, AtResume) {
   expect(job.train("a", {"optim.lr=0.5"}), 78, "optim.lr");
   expect(job.train("a", {"seed=2"}), 78, "seed");
   expect(job.train("a", {"--resume", "never"}), 73, "already holds a run");
+  expect(job.train("a", {"--override", "optim.lrr"}), 78, "optim.lrr: unknown key; did you mean 'lr'?");
+  expect(job.train("a", {"data.train=[{path: train}, {path: val}]"}), 78, "--allow-data-change goes on all the same");
+  expect(job.train("b", {"--resume", "runs/a/checkpoints/step-000000000010"}), 73,
+         "runs/b: no run is here to go on with; --from begins a run with a checkpoint of another");
+  EXPECT_FALSE(std::filesystem::exists(job.of_run("b")));
+  ASSERT_EQ(job.train("b", {"train.stop_at=20"}).code, 0);
+  expect(
+      job.train("b", {"--resume", "runs/a/checkpoints/step-000000000010"}), 78,
+      "runs/a/checkpoints/step-000000000010: is a checkpoint of another run than runs/b; --from begins a run with it");
+  EXPECT_TRUE(std::filesystem::exists(job.of_run("b") / "checkpoints" / "step-000000000020"));
 
   test::write(job.folder() / "more.jsonl", "{\"text\": \"one more document, of no great length, but a document\"}\n");
   ASSERT_EQ(job.run({"data", "prepare", "--tokenizer", "byte", "--out", "train2", "text.jsonl", "more.jsonl"}).code, 0);
@@ -90,8 +160,18 @@ TEST_F(BadInput, InTheRunsFolder) {
   EXPECT_EQ(test::content(job.of_run("a") / "thesis.txt"), "mine");
 }
 
+TEST_F(BadInput, ASecondProcessInTheRunsFolder) {
+  const test::Process first = job.start("a", {"train.global_batch_size=256"});
+  ASSERT_TRUE(first.prints("step 2/40"));
+  expect(job.train("a"), 73, "OUTPUT: runs/a: in use by process ");
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait().code, 75);
+  EXPECT_EQ(job.train("a", {"train.global_batch_size=256", "train.stop_at=39"}).code, 0);
+}
+
 TEST_F(BadInput, InACheckpoint) {
   ASSERT_EQ(job.train("a").code, 0);
+  ASSERT_EQ(job.train("whole").code, 0);
   const std::string newest = "runs/a/checkpoints/step-000000000040";
   std::filesystem::path weights;
   for (const auto& entry : std::filesystem::directory_iterator(job.folder() / newest))
@@ -99,11 +179,19 @@ TEST_F(BadInput, InACheckpoint) {
   auto bytes = test::content(job.folder() / weights);
   bytes[bytes.size() / 2] ^= 1;
   test::write(job.folder() / weights, bytes);
-  expect(job.run({"checkpoint", "verify", newest}), 65, weights.string());
+  expect(job.run({"checkpoint", "verify", newest}), 65, newest + ": 1 checkpoint is damaged");
+  const auto all = job.run({"checkpoint", "verify", "runs/a"});
+  expect(all, 65, "runs/a: 1 checkpoint is damaged");
+  EXPECT_THAT(all.out, HasSubstr(newest + "  BAD: " + weights.string() + ": changed since it was written"));
+  EXPECT_THAT(all.out, HasSubstr("step-000000000030  good, "));
   const auto resumed = job.train("a");  // goes back to step 30 and says so
   EXPECT_EQ(resumed.code, 0) << resumed;
   EXPECT_THAT(resumed.err, HasSubstr("step-000000000040"));
   EXPECT_THAT(resumed.err, HasSubstr("resuming from runs/a/checkpoints/step-000000000030"));
+  EXPECT_THAT(resumed.err, HasSubstr("set aside as aside-step-000000000040, because the run goes on from step 30"));
+  EXPECT_EQ(test::content(job.folder() / "runs/a/checkpoints/aside-step-000000000040" / weights.filename()), bytes);
+  EXPECT_EQ(job.diff("a", "whole").out, "identical\n");
+  EXPECT_EQ(job.metrics("a"), job.metrics("whole"));
 }
 
 TEST_F(BadInput, NumbersThatAreNoneAreSkippedAndThenEndTheRun) {
@@ -111,9 +199,17 @@ TEST_F(BadInput, NumbersThatAreNoneAreSkippedAndThenEndTheRun) {
   expect(outcome, 80, "DIVERGED");
   EXPECT_THAT(outcome.err, HasSubstr("was not finite in 3 steps in a row"));
   EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"code\":80"));
+  EXPECT_THAT(test::content(job.of_run("a") / "log.txt"), HasSubstr("error: DIVERGED: step "));
   // Steps that were skipped left no trace but the counters.
-  const auto diff = job.run({"checkpoint", "ls", "runs/a"});
-  EXPECT_EQ(diff.code, 0) << diff;
+  const auto steps = nlohmann::json::parse(job.run({"checkpoint", "ls", "--json", "runs/a"}).out);
+  ASSERT_GE(steps.size(), 2u);
+  const auto at = [&](std::size_t i) { return steps[i]["path"].get<std::string>(); };
+  const auto diff = job.run({"checkpoint", "diff", "--json", at(0), at(1)});
+  EXPECT_EQ(diff.code, 1) << diff;
+  for (const auto& difference : nlohmann::json::parse(diff.out)["differences"]) {
+    const auto line = difference.get<std::string>();
+    EXPECT_TRUE(line.starts_with("step: ") || line.starts_with("tensor train.")) << line;
+  }
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-"""Compares peerless with PyTorch, Transformers, peer-pytorch, safetensors and SentencePiece: scripts/test.sh peers.
+"""Compares peerless with PyTorch, Transformers, peer-pytorch, safetensors, SentencePiece and TensorBoard:
+scripts/test.sh peers.
 
 Runs every function test_* of every test_*.py here, or those whose name holds the argument. PEERLESS_PROGRAM names the
 program, beside which peers_probe lies. The last line says how it went: "N passed, N failed, N skipped".

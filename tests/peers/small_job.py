@@ -9,7 +9,7 @@ VOCAB_SIZE = 258  # of the byte tokenizer
 STEPS = 15
 
 
-def train(folder, model):
+def train(folder, model, *overrides):
     """Trains `model` (as in YAML) in `folder`, run name `run`; returns the folder of its last checkpoint."""
     lines = (json.dumps({"text": f"{i} plus {i % 9} is {i + i % 9}."}) for i in range(300))
     (folder / "text.jsonl").write_text("\n".join(lines))
@@ -23,5 +23,5 @@ def train(folder, model):
         "log": {"peak_tflops": 1},
     }
     (folder / "run.yaml").write_text(json.dumps(config))
-    peerless("train", "--config", "run.yaml", folder=folder)
+    peerless("train", "--config", "run.yaml", *overrides, folder=folder)
     return folder / "runs" / "run" / "checkpoints" / f"step-{STEPS:012}"
