@@ -68,23 +68,26 @@ std::string Progress::line(std::int64_t step, const StepReport& r, const Perform
                      static_cast<long long>(options_.last_step), r.loss, r.lr, r.grad_norm);
   if (r.rows_touched > 0) line += format(" tables %.3g", r.table_grad_norm);
   if (r.skipped) line += "  SKIPPED: not finite";
-  const double left =
-      recent_.steps > 0 ? recent_.seconds / recent_.steps * static_cast<double>(options_.last_step - step) : 0;
-  return line + concat(format("  %.0f tok/s  mfu %.1f%%  data %.1f%%  mem ", p.tokens_per_second, 100 * p.mfu,
-                              100 * p.data_wait),
-                       human_bytes(static_cast<double>(p.memory)), "  eta ", duration(left));
+  return line +
+         format("  %.0f tok/s  mfu %.1f%%  data %.1f%%  mem ", p.tokens_per_second, 100 * p.mfu, 100 * p.data_wait) +
+         human_bytes(static_cast<double>(p.memory));
+}
+
+std::string Progress::time_left(std::int64_t step) const {
+  if (recent_.steps == 0) return "unknown";
+  return duration(recent_.seconds / recent_.steps * static_cast<double>(options_.last_step - step));
 }
 
 void Progress::print(std::int64_t step, const StepReport& report, const Performance& performance) const {
   clear_line();
-  log::info(line(step, report, performance));
+  log::info(line(step, report, performance), "  eta ", time_left(step));
 }
 
 // A bar and the line, cut to the terminal's width: a wrapped line could not be rewritten.
 void Progress::rewrite_line(std::int64_t step, const StepReport& report) const {
   constexpr std::int64_t kBar = 16;
   const auto done = static_cast<std::size_t>(kBar * step / options_.last_step);
-  auto text = concat("[", std::string(done, '#'), std::string(kBar - done, '.'), "] ",
+  auto text = concat("[", std::string(done, '#'), std::string(kBar - done, '.'), "] eta ", time_left(step), "  ",
                      line(step, report, performance(recent_)));
   text.resize(std::min(text.size(), terminal_width() - 1));
   std::fprintf(stderr, "\r\033[K%s", text.c_str());

@@ -1,6 +1,7 @@
 // What the verbs that only look at things answer: config, eval, generate, checkpoint.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 
 #include <nlohmann/json.hpp>
 
@@ -99,6 +100,29 @@ TEST_F(Answers, GenerateRepeatsItself) {
   EXPECT_EQ(answer["prompt"], "3 times ");
   EXPECT_LE(answer["tokens"].size(), 12u);
   EXPECT_EQ(generated({"--prompt", "", "--max-tokens", "0"}), "\n");
+}
+
+TEST_F(Answers, OnATerminalALineIsRewrittenAtEachStep) {
+  int terminal = 0;
+  winsize size{.ws_row = 24, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) {
+    if (chdir(job->folder().c_str()) != 0) _exit(127);
+    execl(test::program().c_str(), "peerless", "train", "--config", "run.yaml", "run.name=t", "train.stop_at=3",
+          "log.every_steps=2", nullptr);
+    _exit(127);
+  }
+  std::string screen;
+  char bytes[4096];
+  for (ssize_t got = 0; (got = read(terminal, bytes, sizeof bytes)) > 0;)
+    screen.append(bytes, static_cast<std::size_t>(got));
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << screen;
+  EXPECT_THAT(screen, HasSubstr("\r\033[K[#####...........] eta 0:0"));
+  EXPECT_THAT(screen, HasSubstr("  step 1/3  loss "));
+  for (std::size_t at = screen.find("\r\033[K["); at != std::string::npos; at = screen.find("\r\033[K[", at + 1))
+    EXPECT_LT(screen.find_first_of("\r", at + 1) - at, 4u + 100u);  // no line is wrapped
 }
 
 TEST_F(Answers, TensorBoardGetsTheSameNumbers) {

@@ -50,6 +50,7 @@ class Progress {
   };
   Performance performance(const Times& times) const;
   std::string line(std::int64_t step, const StepReport& report, const Performance& performance) const;
+  std::string time_left(std::int64_t step) const;
   void rewrite_line(std::int64_t step, const StepReport& report) const;
 
   ProgressOptions options_;
