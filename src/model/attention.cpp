@@ -28,22 +28,22 @@ Attention::Attention(const ModelConfig& config, std::shared_ptr<const Rope> rope
 }
 
 at::Tensor Attention::heads_of(const at::Tensor& projected, const std::shared_ptr<RmsNorm>& norm) const {
-  const auto split = [&](const at::Tensor& flat) { return flat.unflatten(-1, {-1, head_dim_}); };  // [B, T, H, dh]
+  const auto split = [&](const at::Tensor& flat) { return flat.unflatten(-1, {-1, head_dim_}); };
   switch (qk_norm_) {
     case QkNorm::none:
-      return split(projected).transpose(1, 2);
+      return split(projected);
     case QkNorm::head:
-      return norm->forward(split(projected)).transpose(1, 2);
+      return norm->forward(split(projected));
     case QkNorm::full:
-      return split(norm->forward(projected)).transpose(1, 2);
+      return split(norm->forward(projected));
   }
   TORCH_CHECK(false, "unknown QK-norm");
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, LayerCache* cache, std::int64_t past) const {
   const std::int64_t length = x.size(1);
-  const auto q = rope_->rotate(heads_of(q_->forward(x), q_norm_), past);
-  auto k = rope_->rotate(heads_of(k_->forward(x), k_norm_), past);
+  const auto q = rope_->rotate(heads_of(q_->forward(x), q_norm_), past).transpose(1, 2);
+  auto k = rope_->rotate(heads_of(k_->forward(x), k_norm_), past).transpose(1, 2);
   auto v = v_->forward(x).unflatten(-1, {-1, head_dim_}).transpose(1, 2);
   if (cache) {
     TORCH_CHECK(past == 0 || length == 1, "a cache that holds positions takes one token at a time");

@@ -15,10 +15,10 @@ Rope::Rope(std::int64_t head_dim, double theta, std::int64_t max_positions, at::
 }
 
 at::Tensor Rope::rotate(const at::Tensor& x, std::int64_t first) const {
-  TORCH_CHECK(first + x.size(2) <= max_positions(), "position ", first + x.size(2), " is beyond the ", max_positions(),
+  const std::int64_t length = x.size(1);
+  TORCH_CHECK(first + length <= max_positions(), "position ", first + length, " is beyond the ", max_positions(),
               " that the model was built for");
-  const auto of_positions = [&](const at::Tensor& table) { return table.narrow(0, first, x.size(2)); };
-  return rope(x.transpose(1, 2), of_positions(cos_), of_positions(sin_)).transpose(1, 2);
+  return rope(x, cos_.narrow(0, first, length), sin_.narrow(0, first, length));
 }
 
 }  // namespace peerless

@@ -19,11 +19,6 @@ double shape_at(DecayShape shape, double t) {
   return 1;
 }
 
-template <class C>
-constexpr DecayShape shape_of(const C&) {
-  return C::kind == CosineConfig::kind ? DecayShape::cosine : DecayShape::linear;
-}
-
 }  // namespace
 
 Schedule::Schedule(const ScheduleConfig& config, std::int64_t total_steps, std::int64_t tokens_per_step)
@@ -33,15 +28,15 @@ Schedule::Schedule(const ScheduleConfig& config, std::int64_t total_steps, std::
         using C = std::decay_t<decltype(c)>;
         const auto steps = [&](const Duration& d) { return d.steps(total_steps, tokens_per_step); };
         warmup_ = steps(c.warmup);
-        if constexpr (std::is_same_v<C, WsdConfig>) {
-          decay_ = std::min(steps(c.decay), total_steps);
+        if constexpr (!std::is_same_v<C, ConstantConfig>) {
+          if constexpr (std::is_same_v<C, WsdConfig>)
+            decay_ = std::min(steps(c.decay), total_steps);
+          else
+            decay_ = std::max<std::int64_t>(total_steps - warmup_, 0);
+          decay_begin_ = total_steps - decay_;
           shape_ = c.decay_shape;
-        } else if constexpr (!std::is_same_v<C, ConstantConfig>) {
-          decay_ = std::max<std::int64_t>(total_steps - warmup_, 0);
-          shape_ = shape_of(c);
+          final_ = c.final_lr_ratio;
         }
-        decay_begin_ = total_steps - decay_;
-        if constexpr (!std::is_same_v<C, ConstantConfig>) final_ = c.final_lr_ratio;
       },
       config);
 }

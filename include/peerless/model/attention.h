@@ -38,6 +38,7 @@ class Attention final : public Module {
   static Cost cost(const ModelConfig& config, std::int64_t seq_len);
 
  private:
+  // [B, T, H dh] -> [B, T, H, dh], normed where the model norms its queries and keys.
   at::Tensor heads_of(const at::Tensor& projected, const std::shared_ptr<RmsNorm>& norm) const;
 
   std::int64_t head_dim_, groups_;  // groups_: query heads per key head

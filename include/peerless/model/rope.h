@@ -15,7 +15,7 @@ class Rope {
   // Angles for positions [0, max_positions).
   Rope(std::int64_t head_dim, double theta, std::int64_t max_positions, at::TensorOptions options);
 
-  // x [B, heads, T, head_dim] at positions [first, first + T).
+  // x [B, T, heads, head_dim] at positions [first, first + T).
   at::Tensor rotate(const at::Tensor& x, std::int64_t first) const;
 
   std::int64_t max_positions() const { return cos_.size(0); }

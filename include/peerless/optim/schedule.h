@@ -41,6 +41,7 @@ struct WsdConfig {
 template <DecayShape Shape>
 struct FallingConfig {
   static constexpr std::string_view kind = enum_names(Shape)[static_cast<std::size_t>(Shape)];
+  static constexpr DecayShape decay_shape = Shape;
   Duration warmup = Duration::of_percent(2);
   double final_lr_ratio = 0.1;
 
