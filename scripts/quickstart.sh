@@ -32,8 +32,8 @@ say "token shards: 5% of the documents, chosen by the hash of their text, are he
 $peerless data prepare --tokenizer data/work/cpp-4k.model --suffix .h --val-fraction 0.05 \
   --out data/work/cpp-train --val-out data/work/cpp-val "$corpus"
 
-say "training with one PEER layer: 100 steps, then a stop"
-$peerless train --config configs/quickstart.yaml train.stop_at=100
+say "training with one PEER layer: half of 150 steps, then a stop"
+$peerless train --config configs/quickstart.yaml train.stop_at=75
 say "resuming it: as if it had never stopped"
 $peerless train --config configs/quickstart.yaml
 
