@@ -14,7 +14,7 @@ from reference_decoder import LanguageModel
 from small_job import SEQ_LEN, STEPS, VOCAB_SIZE, train
 from transformers_llama import llama
 
-DTYPES = {"F32": torch.float32, "I64": torch.int64}
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64}
 DENSE = {"kind": "dense", "activation": "swiglu", "d_ff": 48}
 PEER = {"kind": "peer", "num_experts": 225, "heads": 3, "top_k": 5, "d_key": 6}  # odd sizes: odd places in the file
 LLAMA = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "ffw": DENSE}
