@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace peerless {
 namespace {
@@ -64,14 +65,20 @@ std::string read_text(const Files& files, const std::filesystem::path& file, std
   return text;
 }
 
+AtomicFile::AtomicFile(Files& files, std::filesystem::path file)
+    : files_(files), file_(std::move(file)), output_(create_again(files, temporary_of(file_))) {}
+
+void AtomicFile::commit() {
+  output_->sync();
+  output_->close();
+  files_.rename(temporary_of(file_), file_);
+  files_.sync_folder(folder_of(file_));
+}
+
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content) {
-  const auto temporary = temporary_of(file);
-  const auto output = create_again(files, temporary);
-  output->write(content);
-  output->sync();
-  output->close();
-  files.rename(temporary, file);
-  files.sync_folder(folder_of(file));
+  AtomicFile output(files, file);
+  output.write(content);
+  output.commit();
 }
 
 void expect_writable(Files& files, const std::filesystem::path& file) {

@@ -64,6 +64,11 @@ std::string human(double value, std::string_view unit_name) {
 
 std::string human_bytes(double bytes) { return human(bytes, "B"); }
 
+std::string zero_padded(std::int64_t number, std::size_t digits) {
+  const auto text = std::to_string(number);
+  return std::string(digits - std::min(digits, text.size()), '0') + text;
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (;;) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -48,7 +49,24 @@ Digest digest_of(const InputFile& file) {
   return hasher.digest();
 }
 
+constexpr std::string_view kStepPrefix = "step-";
+
 }  // namespace
+
+std::string step_name(std::int64_t step) {
+  PEERLESS_CHECK(step >= 0 && step < 1'000'000'000'000, "step ", step);
+  return concat(kStepPrefix, zero_padded(step, 12));
+}
+
+std::optional<std::int64_t> step_in(const fs::path& path) {
+  const auto name = (path.filename().empty() ? path.parent_path() : path).filename().string();  // "a/b/" means "a/b"
+  if (!name.starts_with(kStepPrefix)) return std::nullopt;
+  const auto digits = std::string_view(name).substr(kStepPrefix.size());
+  std::int64_t step = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (error != std::errc() || step < 0 || step_name(step) != name) return std::nullopt;
+  return step;
+}
 
 // What the disk cannot give back is damage. Any other failure to read (no memory, too many open files) says nothing
 // about the checkpoint, and must not make anybody take an older one.
@@ -63,6 +81,8 @@ Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
 
 Checkpoint::Checkpoint(const Files& files, const fs::path& folder)
     : path_(folder), manifest_(read_manifest(files, folder)) {
+  if (const auto step = step_in(path_); step && *step != info().step)
+    refuse(path_, "holds step ", info().step, ", not the step of its name");
   check_listing(files);
   open_files(files);
   check_hashes();

@@ -1,26 +1,10 @@
 #include "peerless/checkpoint/checkpoint_folder.h"
 
 #include <algorithm>
-#include <charconv>
-#include <string_view>
 
 #include "peerless/base/log.h"
 
 namespace peerless {
-namespace {
-
-// The step that a folder's name tells: step-000000000100 -> 100.
-std::optional<std::int64_t> parse_step(std::string_view name) {
-  constexpr std::string_view kPrefix = "step-";
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  const auto digits = name.substr(kPrefix.size());
-  std::int64_t step = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  if (error != std::errc() || step < 0 || step_name(step) != name) return std::nullopt;
-  return step;
-}
-
-}  // namespace
 
 void CheckpointFolder::save(const State& state, const CheckpointInfo& info) {
   Save save(files_, path_, info);
@@ -37,20 +21,13 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
   std::vector<std::int64_t> steps;
   if (!exists(files_, path_)) return steps;
   for (const auto& name : files_.list(path_)) {
-    if (const auto step = parse_step(name)) steps.push_back(*step);
+    if (const auto step = step_in(name)) steps.push_back(*step);
   }
   std::sort(steps.rbegin(), steps.rend());
   return steps;
 }
 
-Checkpoint CheckpointFolder::open(std::int64_t step) const {
-  auto checkpoint = Checkpoint::open(files_, path_ / step_name(step));
-  if (checkpoint.info().step != step) {
-    throw Error(ExitCode::data, printable(checkpoint.path().string()), ": holds step ", checkpoint.info().step,
-                ", not the step of its name");
-  }
-  return checkpoint;
-}
+Checkpoint CheckpointFolder::open(std::int64_t step) const { return Checkpoint::open(files_, path_ / step_name(step)); }
 
 std::optional<Checkpoint> CheckpointFolder::newest_good() const {
   const auto candidates = steps();
@@ -123,14 +100,17 @@ void CheckpointFolder::remove(const std::vector<std::int64_t>& steps) {
 }
 
 bool is_one_checkpoint(const Files& files, const std::filesystem::path& path) {
-  const auto name = path.filename().empty() ? path.parent_path().filename() : path.filename();
-  return parse_step(name.string()) || exists(files, path / Manifest::kFileName);
+  return step_in(path) || exists(files, path / Manifest::kFileName);
+}
+
+CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path) {
+  const auto inside = path / "checkpoints";
+  return {files, exists(files, inside) ? inside : path};
 }
 
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path) {
   if (is_one_checkpoint(files, path)) return Checkpoint::open(files, path);
-  const auto inside = exists(files, path / "checkpoints") ? path / "checkpoints" : path;
-  if (auto newest = CheckpointFolder(files, inside).newest_good()) return std::move(*newest);
+  if (auto newest = checkpoints_of(files, path).newest_good()) return std::move(*newest);
   throw Error(ExitCode::no_input, printable(path.string()),
               ": no checkpoint here; name a run's folder, its checkpoints/, or one step-* folder in it");
 }

@@ -14,14 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kChunk = 4 << 20;
-constexpr int kStepDigits = 12;
 constexpr const char* kTemporary = ".tmp-";
 constexpr const char* kTrash = ".trash-";
-
-std::string padded(std::int64_t number, std::size_t digits) {
-  const auto text = concat(number);
-  return std::string(digits - std::min(digits, text.size()), '0') + text;
-}
 
 // A file whose content is hashed on its way to the disk, so that it need not be read again.
 class HashedOutput {
@@ -75,11 +69,6 @@ Manifest assemble(const CheckpointInfo& info, const std::vector<SavedPart>& part
 
 }  // namespace
 
-std::string step_name(std::int64_t step) {
-  PEERLESS_CHECK(step >= 0 && step < 1'000'000'000'000, "step ", step);
-  return concat("step-", padded(step, kStepDigits));
-}
-
 void remove_leftovers(Files& files, const fs::path& folder) {
   for (const auto& name : files.list(folder)) {
     if (name.starts_with(kTemporary) || name.starts_with(kTrash)) remove_tree(files, folder / name);
@@ -100,7 +89,7 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
     saved.tensors.push_back({entry.name, entry.dtype, entry.shape, {{0, {entry.offset, entry.extent}}}});
   }
   const auto header = safetensors::lay_out(std::move(layout), {{"format", "peerless"}});
-  auto name = concat("state-", padded(part, 5), "-of-", padded(parts, 5), ".safetensors");
+  auto name = concat("state-", zero_padded(part, 5), "-of-", zero_padded(parts, 5), ".safetensors");
   HashedOutput output(files, temporary / name, header.file_size());
   const auto head = safetensors::encode(header);
   output.write(std::as_bytes(std::span(head)));
@@ -113,7 +102,7 @@ Save::Save(Files& files, fs::path folder, CheckpointInfo info)
     : files_(files),
       folder_(std::move(folder)),
       info_(std::move(info)),
-      temporary_(folder_ / concat(kTemporary, padded(info_.step, kStepDigits), "-", info_.run)) {
+      temporary_(folder_ / concat(kTemporary, step_name(info_.step), "-", info_.run)) {
   PEERLESS_CHECK(info_.run.find('/') == std::string::npos, "a run's id must fit into a file name: ", info_.run);
 }
 

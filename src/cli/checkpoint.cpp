@@ -13,15 +13,10 @@ namespace {
 const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at"};
 constexpr std::size_t kDifferencesShown = 10;
 
-std::filesystem::path checkpoints_of(const std::string& path) {
-  const auto inside = std::filesystem::path(path) / "checkpoints";
-  return exists(disk(), inside) ? inside : std::filesystem::path(path);
-}
-
 // The checkpoints that a path means: one, or all of a run, newest first.
 std::vector<std::filesystem::path> checkpoints_at(const std::string& path) {
   if (is_one_checkpoint(disk(), path)) return {path};
-  const CheckpointFolder folder(disk(), checkpoints_of(path));
+  const auto folder = checkpoints_of(disk(), path);
   std::vector<std::filesystem::path> all;
   for (const auto step : folder.steps()) all.push_back(folder.path() / step_name(step));
   if (all.empty()) throw Error(ExitCode::no_input, path, ": holds no checkpoint");

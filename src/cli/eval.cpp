@@ -41,13 +41,11 @@ std::vector<TokenId> scored_document(const Tokenizer& tokenizer, const std::stri
   return encode_document(tokenizer, text);
 }
 
-// The lines of --per-token. The file takes its name when it is complete; that it can be made is known before.
+// The lines of --per-token. That the file can be made is known before the model runs.
 class TokenLines {
  public:
-  explicit TokenLines(const std::string& file) : file_(file), partial_(file + ".partial") {
-    if (file.empty()) return;
-    remove_tree(disk(), partial_);
-    output_ = disk().create(partial_);
+  explicit TokenLines(const std::string& file) {
+    if (!file.empty()) output_.emplace(disk(), file);
   }
 
   void add(std::size_t position, TokenId id, float log_prob) {
@@ -60,9 +58,7 @@ class TokenLines {
   void finish() {
     if (!output_) return;
     flush();
-    output_->sync();
-    output_->close();
-    disk().rename(partial_, file_);
+    output_->commit();
   }
 
  private:
@@ -71,8 +67,7 @@ class TokenLines {
     lines_.clear();
   }
 
-  std::filesystem::path file_, partial_;
-  std::unique_ptr<OutputFile> output_;  // null: nobody asked
+  std::optional<AtomicFile> output_;  // nothing: nobody asked
   std::string lines_;
 };
 

@@ -145,15 +145,15 @@ std::vector<std::string> names_below(const Key& section, const std::vector<Key>&
   return names;
 }
 
-// The end of the message about a path that leads to no key.
-std::string instead_of(const std::string& path, const std::vector<Key>& all) {
+[[noreturn]] void refuse_unknown(const std::string& path, const std::vector<Key>& all) {
   std::vector<std::string> known, at_top;
   for (const Key& key : all) {
     known.push_back(plain_path(key.path));
     if (key.section.empty()) at_top.push_back(key.name);
   }
   const auto near = nearest(path, known);
-  return near.empty() ? suggestion(split(path, '.').back(), at_top, all) : concat("; did you mean '", near, "'?");
+  throw Error(ExitCode::config, "there is no key '", path, "'",
+              near.empty() ? suggestion(split(path, '.').back(), at_top, all) : concat("; did you mean '", near, "'?"));
 }
 
 std::string explain_key(const Key& key, const std::vector<Key>& all) {
@@ -198,8 +198,15 @@ std::string explain(const Record& type, std::string_view path) {
   for (const Key& key : all) {
     if (matches(key, wanted)) out += (out.empty() ? "" : "\n") + explain_key(key, all);
   }
-  if (!out.empty()) return out;
-  throw Error(ExitCode::config, "there is no key '", excerpt(path), "'", instead_of(excerpt(path), all));
+  if (out.empty()) refuse_unknown(excerpt(path), all);
+  return out;
+}
+
+void check_key(const Record& type, std::string_view path) {
+  const auto all = keys(type);
+  const auto wanted = names_in(path);
+  if (std::none_of(all.begin(), all.end(), [&](const Key& key) { return matches(key, wanted); }))
+    refuse_unknown(excerpt(path), all);
 }
 
 std::string markdown(const Record& type) {

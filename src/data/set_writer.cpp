@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <utility>
 
 namespace peerless {
@@ -90,9 +88,7 @@ void SetWriter::commit() {
 }
 
 void SetWriter::begin_shard() {
-  std::array<char, 16> name;
-  std::snprintf(name.data(), name.size(), "%05zu.tok", dataset_.shards.size());
-  name_ = name.data();
+  name_ = zero_padded(std::ssize(dataset_.shards), 5) + ".tok";
   shard_.emplace(files_, temporary_ / name_, tokenizer_);
   summary_.shards += 1;
 }

@@ -34,7 +34,7 @@ void check_data(const std::vector<config::Difference>& differences) {
 
 // Compares the config that a checkpoint was saved with to the one given; refuses what the options do not allow.
 void check_config(const CheckpointInfo& before, const RunConfig& config, const StartOptions& options, Origin origin) {
-  for (const auto& key : options.override_keys) config::explain<RunConfig>(key);  // Error(config) unless it is a key
+  for (const auto& key : options.override_keys) config::check_key<RunConfig>(key);
   auto differences = config::compare(config::parse<RunConfig>(before.config, "config of the checkpoint"), config);
   std::erase_if(differences, [&](const auto& d) {
     if (origin == Origin::weights) return !config::covers("model", d.path);

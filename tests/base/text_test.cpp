@@ -48,6 +48,11 @@ TEST(HumanBytes, KeepsOneDecimalAndTheRightUnit) {
   EXPECT_EQ(human(1.5e12, "FLOP/s"), "1.5 TFLOP/s");
 }
 
+TEST(ZeroPadded, KeepsTheOrderOfNumbersAndEveryDigit) {
+  EXPECT_EQ(zero_padded(7, 5), "00007");
+  EXPECT_EQ(zero_padded(123456, 5), "123456");
+}
+
 TEST(Split, AndJoinUndoEachOther) {
   EXPECT_EQ(split("", ','), std::vector<std::string>{""});
   EXPECT_EQ(split("a,,b,", ','), (std::vector<std::string>{"a", "", "b", ""}));

@@ -90,7 +90,7 @@ TEST_F(Answers, EvalScoresEveryTokenOfAText) {
   EXPECT_EQ(position, text.size() + 1);  // and the eos
   EXPECT_EQ(answer["tokens"], position);
   EXPECT_NEAR(answer["loss"].get<double>(), sum / static_cast<double>(position), 1e-9);
-  EXPECT_FALSE(std::filesystem::exists(job->folder() / "scores.jsonl.partial"));
+  EXPECT_FALSE(std::filesystem::exists(job->folder() / ".scores.jsonl.tmp"));
 }
 
 TEST_F(Answers, GenerateRepeatsItself) {

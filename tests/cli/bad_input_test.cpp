@@ -119,7 +119,7 @@ TEST_F(BadInput, InWhatATrainedModelIsAsked) {
   test::write(job.folder() / "empty.txt", "");
   expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "empty.txt"}), 65, "empty.txt: is empty");
   expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "text.jsonl", "--per-token", "no/where"}), 73,
-         "no/where");
+         "no/.where.tmp: cannot create");
   expect(job.run({"generate", "--checkpoint", "runs/a", "--temperature", "0"}), 64, "--temperature");
 }
 
@@ -185,6 +185,13 @@ TEST_F(BadInput, InACheckpoint) {
   expect(all, 65, "runs/a: 1 checkpoint is damaged");
   EXPECT_THAT(all.out, HasSubstr(newest + "  BAD: " + weights.string() + ": changed since it was written"));
   EXPECT_THAT(all.out, HasSubstr("step-000000000030  good, "));
+  const auto checkpoints = job.of_run("whole") / "checkpoints";
+  std::filesystem::copy(checkpoints / "step-000000000030", checkpoints / "step-000000000099",
+                        std::filesystem::copy_options::recursive);
+  expect(job.run({"checkpoint", "verify", "runs/whole/checkpoints/step-000000000099/"}), 65, "is damaged");
+  EXPECT_THAT(job.run({"checkpoint", "ls", "runs/whole"}).out,
+              HasSubstr("099: holds step 30, not the step of its name"));
+  std::filesystem::remove_all(checkpoints / "step-000000000099");
   const auto resumed = job.train("a");  // goes back to step 30 and says so
   EXPECT_EQ(resumed.code, 0) << resumed;
   EXPECT_THAT(resumed.err, HasSubstr("step-000000000040"));

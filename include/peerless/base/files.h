@@ -95,8 +95,20 @@ bool exists(const Files& files, const std::filesystem::path& entry);
 void make_folders(Files& files, const std::filesystem::path& folder);  // durable, with parents; existing ones are fine
 void remove_tree(Files& files, const std::filesystem::path& entry);    // does not follow links; absent is fine
 std::string read_text(const Files& files, const std::filesystem::path& file, std::uint64_t limit);  // Error(data) above
-// The whole file appears, durable, or the old one stays: temporary file beside it, sync, rename, sync of the folder.
-// One writer at a time per file.
+
+// A file that appears whole and durable at commit(), or not at all: the old one stays until then. It is written under
+// another name beside it, synced, renamed, and its folder synced. One writer at a time per file.
+class AtomicFile {
+ public:
+  AtomicFile(Files& files, std::filesystem::path file);
+  void write(std::string_view text) { output_->write(text); }
+  void commit();
+
+ private:
+  Files& files_;
+  std::filesystem::path file_;
+  std::unique_ptr<OutputFile> output_;
+};
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content);
 // Error now, rather than after hours of work, where that could not even begin: makes the temporary file and removes it.
 void expect_writable(Files& files, const std::filesystem::path& file);

@@ -1,6 +1,8 @@
 // Text from values, and small text helpers. Independent of the process's locale: numbers always have a '.'.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -16,6 +18,9 @@ std::string shortest(float value);
 // A number for people, with a prefix of powers of 1000: human(1.25e9, "FLOP") = "1.2 GFLOP".
 std::string human(double value, std::string_view unit);
 std::string human_bytes(double bytes);  // "3.2 MB"
+
+// For names that sort as their numbers do: zero_padded(7, 5) = "00007". No digit is ever cut.
+std::string zero_padded(std::int64_t number, std::size_t digits);
 
 // `text` split at each `separator`; "" gives one empty part.
 std::vector<std::string> split(std::string_view text, char separator);

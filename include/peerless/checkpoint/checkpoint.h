@@ -11,7 +11,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,9 +23,13 @@
 
 namespace peerless {
 
+std::string step_name(std::int64_t step);  // of its folder: "step-000000000100"
+std::optional<std::int64_t> step_in(
+    const std::filesystem::path& path);  // that a folder's name tells; "step-7" does not
+
 class Checkpoint {
  public:
-  // The folder of one step.
+  // The folder of one step, under any name but another step's.
   static Checkpoint open(const Files& files, const std::filesystem::path& folder);
 
   const std::filesystem::path& path() const { return path_; }

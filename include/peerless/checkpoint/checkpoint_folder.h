@@ -60,6 +60,9 @@ class CheckpointFolder {
 // Whether a path means the folder of one step, not of many.
 bool is_one_checkpoint(const Files& files, const std::filesystem::path& path);
 
+// The checkpoints of a run, or of a folder of checkpoints.
+CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path);
+
 // What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in it.
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path);
 

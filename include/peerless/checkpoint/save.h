@@ -5,7 +5,7 @@
 //   everybody     const auto part = write_part(files, save.temporary(), state, rank, world)
 //   process 0     save.commit(all parts)
 //
-// Protocol (docs/formats/checkpoint.md)   folder/.tmp-STEP-RUN/ is made; each part written, hashed on its way, synced;
+// Protocol (docs/formats/checkpoint.md)   folder/.tmp-step-STEP-RUN/ is made; each part written, hashed on its way, synced;
 // MANIFEST.json written, synced; the folder synced, renamed to step-STEP, and its parent synced.
 //
 // Rule     one save at a time in a folder: whoever saves holds the run's lock, so every .tmp-* there is a dead one's.
@@ -53,9 +53,6 @@ class Save {
 
 // Writes part `part` of `parts` into the temporary folder; durable when it returns.
 SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
-
-// "step-000000000100"
-std::string step_name(std::int64_t step);
 
 // Removes .tmp-* and .trash-* in a folder of checkpoints.
 void remove_leftovers(Files& files, const std::filesystem::path& folder);

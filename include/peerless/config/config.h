@@ -74,6 +74,11 @@ std::string explain(std::string_view path) {
 }
 
 template <class C>
+void check_key(std::string_view path) {
+  check_key(record_of<C>(), path);
+}
+
+template <class C>
 std::string markdown() {
   return markdown(record_of<C>());
 }
