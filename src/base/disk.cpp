@@ -120,10 +120,11 @@ class DiskLock : public FileLock {
 
  private:
   static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  static constexpr int kAttempts = 100;  // a file system may give a file other numbers each time it is asked
 
   // Again where the holder before removed the file meanwhile: who comes next would make and lock another one.
   static Descriptor open_and_lock(const Path& path) {
-    for (;;) {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
       Descriptor descriptor(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); }));
       if (descriptor.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
       if (retry_interrupted([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) != 0) {
@@ -133,6 +134,7 @@ class DiskLock : public FileLock {
       }
       if (is_still_at(path, descriptor)) return descriptor;
     }
+    throw Error(ExitCode::output, printable(path.string()), ": cannot lock: it is another file each time it is opened");
   }
 
   static bool is_still_at(const Path& path, const Descriptor& descriptor) {

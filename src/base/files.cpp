@@ -11,14 +11,7 @@ std::string reason(int system_error) {
   return system_error == 0 ? "the file ends before" : std::generic_category().message(system_error);
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& entry) {
-  const auto parent = entry.parent_path();
-  return parent.empty() ? "." : parent;
-}
-
-std::filesystem::path temporary_of(const std::filesystem::path& file) {
-  return folder_of(file) / concat(".", file.filename(), ".tmp");
-}
+std::filesystem::path temporary_of(const std::filesystem::path& file) { return hidden_beside(file, ".tmp"); }
 
 std::unique_ptr<OutputFile> create_again(Files& files, const std::filesystem::path& file) {
   if (exists(files, file)) files.remove(file);  // left by a writer that died
@@ -30,6 +23,18 @@ std::unique_ptr<OutputFile> create_again(Files& files, const std::filesystem::pa
 IoError::IoError(ExitCode code, std::string_view operation, const std::filesystem::path& path, int system_error)
     : Error(code, printable(path.string()), ": cannot ", operation, ": ", reason(system_error)),
       system_error_(system_error) {}
+
+std::filesystem::path without_slash(const std::filesystem::path& entry) {
+  return entry.has_filename() ? entry : entry.parent_path();
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& entry) {
+  return entry.has_parent_path() ? entry.parent_path() : ".";
+}
+
+std::filesystem::path hidden_beside(const std::filesystem::path& entry, std::string_view suffix) {
+  return folder_of(entry) / concat(".", entry.filename(), suffix);
+}
 
 bool exists(const Files& files, const std::filesystem::path& entry) { return files.info(entry).has_value(); }
 
@@ -81,7 +86,11 @@ void write_atomically(Files& files, const std::filesystem::path& file, std::stri
   output.commit();
 }
 
-void expect_writable(Files& files, const std::filesystem::path& file) {
+void expect_new(Files& files, const std::filesystem::path& file) {
+  const auto refuse = [&](const char* why) { throw Error(ExitCode::output, printable(file.string()), ": ", why); };
+  if (!file.has_filename()) refuse("names a folder; name a file");
+  if (exists(files, file)) refuse("already there; remove it, or name another file");
+  make_folders(files, folder_of(file));
   create_again(files, temporary_of(file))->close();
   files.remove(temporary_of(file));
 }

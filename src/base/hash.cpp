@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <new>
+#include <optional>
 
 #include "peerless/base/error.h"
 
@@ -17,12 +18,10 @@ void append_hex(std::string& out, std::uint64_t value) {
   for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[(value >> shift) & 15];
 }
 
-std::uint64_t parse_half(std::string_view hex, std::string_view whole) {
+std::optional<std::uint64_t> parse_half(std::string_view hex) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
-  if (error != std::errc() || end != hex.data() + hex.size()) {
-    throw Error(ExitCode::data, "a digest has 32 hexadecimal digits, got \"", printable(whole), "\"");
-  }
+  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
   return value;
 }
 
@@ -35,11 +34,13 @@ std::string Digest::hex() const {
   return out;
 }
 
-Digest Digest::parse(std::string_view hex) {
-  if (hex.size() != 32) {
-    throw Error(ExitCode::data, "a digest has 32 hexadecimal digits, got \"", printable(hex.substr(0, 80)), "\"");
+Digest Digest::parse(std::string_view hex, std::string_view where) {
+  if (hex.size() == 32) {
+    const auto high = parse_half(hex.substr(0, 16)), low = parse_half(hex.substr(16));
+    if (high && low) return {*high, *low};
   }
-  return {parse_half(hex.substr(0, 16), hex), parse_half(hex.substr(16), hex)};
+  throw Error(ExitCode::data, where, ": a digest has 32 hexadecimal digits, got \"", printable(hex.substr(0, 80)),
+              "\"");
 }
 
 Digest digest(std::span<const std::byte> bytes) { return from(XXH3_128bits(bytes.data(), bytes.size())); }

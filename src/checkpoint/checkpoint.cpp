@@ -59,7 +59,7 @@ std::string step_name(std::int64_t step) {
 }
 
 std::optional<std::int64_t> step_in(const fs::path& path) {
-  const auto name = (path.filename().empty() ? path.parent_path() : path).filename().string();  // "a/b/" means "a/b"
+  const auto name = without_slash(path).filename().string();
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
   const auto digits = std::string_view(name).substr(kStepPrefix.size());
   std::int64_t step = 0;

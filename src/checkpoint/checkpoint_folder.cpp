@@ -61,12 +61,18 @@ void CheckpointFolder::prune(std::int64_t keep_last) {
   remove(surplus);
 }
 
+std::filesystem::path CheckpointFolder::free_place_aside(std::int64_t step) const {
+  for (int time = 1;; ++time) {
+    const auto place = path_ / concat("aside-", time == 1 ? "" : concat(time, "-"), step_name(step));
+    if (!exists(files_, place)) return place;
+  }
+}
+
 void CheckpointFolder::set_aside_after(std::int64_t step) {
   bool any = false;
   for (const auto later : steps()) {
     if (later <= step) break;
-    const auto from = path_ / step_name(later), to = path_ / concat("aside-", step_name(later));
-    remove_tree(files_, to);  // from an earlier time
+    const auto from = path_ / step_name(later), to = free_place_aside(later);
     files_.rename(from, to);
     verified_.erase(later);
     log::warning(from, ": set aside as ", to.filename(), ", because the run goes on from step ", step);

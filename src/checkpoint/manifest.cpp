@@ -122,9 +122,9 @@ class Parser {
   Digest digest(const Json& object, const char* key) const {
     const auto text = string(object, key);
     try {
-      return Digest::parse(text);
+      return Digest::parse(text, key);
     } catch (const Error& error) {
-      refuse(key, ": ", error.what());
+      refuse(error.what());
     }
   }
 

@@ -13,55 +13,78 @@ namespace {
 const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at"};
 constexpr std::size_t kDifferencesShown = 10;
 
+Error no_checkpoint(const std::string& path) { return Error(ExitCode::no_input, path, ": holds no checkpoint"); }
+
 // The checkpoints that a path means: one, or all of a run, newest first.
 std::vector<std::filesystem::path> checkpoints_at(const std::string& path) {
   if (is_one_checkpoint(disk(), path)) return {path};
   const auto folder = checkpoints_of(disk(), path);
   std::vector<std::filesystem::path> all;
   for (const auto step : folder.steps()) all.push_back(folder.path() / step_name(step));
-  if (all.empty()) throw Error(ExitCode::no_input, path, ": holds no checkpoint");
+  if (all.empty()) throw no_checkpoint(path);
   return all;
 }
 
-// Opening reads and verifies every byte.
-Json verified(const std::filesystem::path& path) {
+// What reading and verifying every byte of one told.
+struct Verdict {
+  std::filesystem::path path;
+  ExitCode code;  // data: damaged; any other: it could not be read
+  std::string fault;
+  std::uint64_t bytes;
+  std::size_t tensors;
+
+  const char* state() const {
+    return code == ExitCode::ok ? "good" : code == ExitCode::data ? "damaged" : "unreadable";
+  }
+  std::string line() const {
+    if (code != ExitCode::ok) return concat(path, "  ", state(), ": ", fault);
+    return concat(path, "  good, ", human_bytes(static_cast<double>(bytes)), " in ", tensors, " tensors");
+  }
+  Json json() const {
+    Json json{{"path", path.string()}, {"step", or_null(step_in(path))}, {"state", state()}};
+    if (code == ExitCode::ok) json.update({{"bytes", bytes}, {"tensors", tensors}});
+    if (code != ExitCode::ok) json["fault"] = fault;
+    return json;
+  }
+};
+
+// Nothing for one that a run removes meanwhile.
+std::optional<Verdict> verified(const std::filesystem::path& path) {
   try {
     const auto checkpoint = Checkpoint::open(disk(), path);
-    return {{"path", path.string()},
-            {"good", true},
-            {"step", checkpoint.info().step},
-            {"bytes", checkpoint.size_bytes()},
-            {"tensors", checkpoint.manifest().tensors.size()}};
+    return Verdict{path, ExitCode::ok, "", checkpoint.size_bytes(), checkpoint.manifest().tensors.size()};
+  } catch (const NewerFormat& error) {
+    return Verdict{path, ExitCode::config, error.what(), 0, 0};
   } catch (const Error& error) {
-    if (error.code() != ExitCode::data) throw;
-    return {{"path", path.string()}, {"good", false}, {"fault", error.what()}};
+    if (!exists(disk(), path)) return std::nullopt;
+    return Verdict{path, error.code(), error.what(), 0, 0};
   }
 }
 
-std::string line_of(const Json& checkpoint) {
-  const auto path = checkpoint["path"].get<std::string>();
-  if (!checkpoint["good"]) return concat(path, "  BAD: ", checkpoint["fault"].get<std::string>());
-  return concat(path, "  good, ", human_bytes(checkpoint["bytes"].get<double>()), " in ",
-                checkpoint["tensors"].get<std::int64_t>(), " tensors");
-}
-
-// Prints each of them, and returns how many are damaged.
-std::size_t print_verified(const std::string& path, bool as_json) {
-  Json all = Json::array();
-  std::size_t damaged = 0;
+// Prints and returns them.
+std::vector<Verdict> print_verified(const std::string& path, bool as_json) {
+  std::vector<Verdict> all;
+  Json json = Json::array();
   for (const auto& checkpoint : checkpoints_at(path)) {
-    all.push_back(verified(checkpoint));
-    if (!all.back()["good"]) ++damaged;
-    if (!as_json) std::cout << line_of(all.back()) << std::endl;
+    const auto verdict = verified(checkpoint);
+    if (!verdict) continue;
+    all.push_back(*verdict);
+    as_json ? json.push_back(verdict->json()) : void(std::cout << verdict->line() << std::endl);
   }
-  if (as_json) print(all);
-  return damaged;
+  if (as_json) print(json);
+  if (all.empty()) throw no_checkpoint(path);
+  return all;
 }
 
 void verify(const std::string& path, bool as_json) {
-  const auto damaged = print_verified(path, as_json);
-  if (damaged > 0)
-    throw Error(ExitCode::data, path, ": ", damaged, damaged == 1 ? " checkpoint is" : " checkpoints are", " damaged");
+  std::size_t bad = 0;
+  ExitCode code = ExitCode::ok;
+  for (const auto& verdict : print_verified(path, as_json)) {
+    if (verdict.code == ExitCode::ok) continue;
+    ++bad;
+    if (code != ExitCode::data) code = verdict.code;
+  }
+  if (bad > 0) throw Error(code, path, ": ", bad, bad == 1 ? " checkpoint is" : " checkpoints are", " not good");
 }
 
 bool print_differences(const std::string& a, const std::string& b, bool as_json) {

@@ -7,6 +7,11 @@
 namespace peerless::cli {
 namespace {
 
+const std::vector<std::string> kKeysOfSets{"data.val",  "data.seq_len",           "eval.max_batches",
+                                           "device",    "train.micro_batch_size", "train.precision",
+                                           "tokenizer", "train.threads"};
+const std::vector<std::string> kKeysOfAText{"data.seq_len", "device", "tokenizer", "train.precision", "train.threads"};
+
 struct Options {
   std::string checkpoint;
   std::vector<std::string> overrides;
@@ -23,14 +28,16 @@ void evaluate_sets(const TrainedModel& trained, bool as_json) {
   const RunConfig& config = trained.config;
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
+  std::vector<EvalSet> sets;  // all open before the first takes an hour
+  for (const auto& val : config.data.val)
+    sets.emplace_back(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size,
+                      config.eval.max_batches);
   if (!as_json) print_head(trained);
   Json all;
-  for (const auto& val : config.data.val) {
-    const EvalSet set(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size,
-                      config.eval.max_batches);
+  for (const auto& set : sets) {
     const EvalReport report = evaluate(*trained.model, set);
-    if (!as_json) std::cout << val.name << ": " << report.text() << std::endl;
-    all[val.name] = report.json();
+    if (!as_json) std::cout << set.name() << ": " << report.text() << std::endl;
+    all[set.name()] = report.json();
   }
   if (as_json) print(Json{{"checkpoint", trained.path.string()}, {"step", trained.info.step}, {"eval", all}});
 }
@@ -45,7 +52,9 @@ std::vector<TokenId> scored_document(const Tokenizer& tokenizer, const std::stri
 class TokenLines {
  public:
   explicit TokenLines(const std::string& file) {
-    if (!file.empty()) output_.emplace(disk(), file);
+    if (file.empty()) return;
+    expect_new(disk(), file);
+    output_.emplace(disk(), file);
   }
 
   void add(std::size_t position, TokenId id, float log_prob) {
@@ -105,8 +114,10 @@ void add_eval(CLI::App& app) {
                    "with --text: write position, id and log-probability of each token, as JSONL")
       ->needs(text);
   verb->callback([options] {
-    const TrainedModel trained = open_trained_model(disk(), options->checkpoint, options->overrides);
-    options->text_file.empty() ? evaluate_sets(trained, options->json) : score_file(trained, *options);
+    const bool sets = options->text_file.empty();
+    const TrainedModel trained =
+        open_trained_model(disk(), options->checkpoint, options->overrides, sets ? kKeysOfSets : kKeysOfAText);
+    sets ? evaluate_sets(trained, options->json) : score_file(trained, *options);
   });
 }
 

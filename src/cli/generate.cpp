@@ -18,7 +18,8 @@ struct Options {
 };
 
 void print_continuation(const Options& options) {
-  const TrainedModel trained = open_trained_model(disk(), options.checkpoint, options.overrides);
+  const TrainedModel trained = open_trained_model(disk(), options.checkpoint, options.overrides,
+                                                  {"device", "train.precision", "train.threads", "tokenizer"});
   const Tokenizer& tokenizer = *trained.tokenizer;
   const auto prompt = encode_prompt(tokenizer, options.prompt);
   if (prompt.empty()) throw Error(ExitCode::usage, "--prompt: is empty, and the tokenizer has no bos to start from");
@@ -55,10 +56,13 @@ void add_generate(CLI::App& app) {
       ->excludes(greedy)
       ->capture_default_str();
   verb->add_option("--top-k", options->sampling.top_k, "only the k most likely tokens; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(greedy);
   verb->add_option("--top-p", options->sampling.top_p, "only the most likely tokens whose probabilities sum to p")
-      ->check(CLI::Range(0.0, 1.0));
-  verb->add_option("--seed", options->sampling.seed, "of the draws; the same seed gives the same text");
+      ->check(CLI::Range(0.0, 1.0))
+      ->excludes(greedy);
+  verb->add_option("--seed", options->sampling.seed, "of the draws; the same seed gives the same text")
+      ->excludes(greedy);
   verb->add_flag("--json", options->json, "one JSON object on one line: prompt, text, tokens");
   verb->callback([options] { print_continuation(*options); });
 }

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 
@@ -53,6 +54,7 @@ int run(int argc, char** argv) {
 }  // namespace peerless::cli
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // nobody may be reading the log any more; the work goes on
   const int code = peerless::cli::delivered(peerless::cli::run(argc, argv));
   std::fflush(nullptr);
   _exit(code);  // what libraries would tear down now takes a tenth of a second and can only fail

@@ -63,13 +63,8 @@ void print_report(const Options& options, const Tokenizer& tokenizer, const Trai
 }
 
 void train(const Options& options) {
-  if (exists(disk(), options.out)) {
-    throw Error(ExitCode::output, options.out, ": already there; remove it, or name another file");
-  }
   DocumentReader reader(options.sources);
-  const auto folder = std::filesystem::path(options.out).parent_path();
-  if (!folder.empty()) make_folders(disk(), folder);
-  expect_writable(disk(), options.out);
+  expect_new(disk(), options.out);
   const auto trained = train_sentencepiece(options.training, [&]() -> std::optional<std::string> {
     auto document = reader.next();
     if (!document) return std::nullopt;

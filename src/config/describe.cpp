@@ -120,12 +120,13 @@ std::vector<std::string> names_in(std::string_view path) {
 
 std::string without_kind(const std::string& name) { return name.substr(0, name.find('[')); }
 
-// As a user may write it: no elements, no kinds.
-std::string plain_path(std::string_view path) {
-  auto names = names_in(path);
+std::string without_kinds(std::vector<std::string> names) {
   std::transform(names.begin(), names.end(), names.begin(), without_kind);
   return join(names, ".");
 }
+
+// As a user may write it: no elements, no kinds.
+std::string plain_path(std::string_view path) { return without_kinds(names_in(path)); }
 
 bool matches(const Key& key, const std::vector<std::string>& wanted) {
   const auto names = names_in(key.path);
@@ -202,11 +203,12 @@ std::string explain(const Record& type, std::string_view path) {
   return out;
 }
 
-void check_key(const Record& type, std::string_view path) {
+std::string plain_key(const Record& type, std::string_view path) {
   const auto all = keys(type);
   const auto wanted = names_in(path);
   if (std::none_of(all.begin(), all.end(), [&](const Key& key) { return matches(key, wanted); }))
     refuse_unknown(excerpt(path), all);
+  return without_kinds(split(path, '.'));
 }
 
 std::string markdown(const Record& type) {

@@ -22,7 +22,7 @@ std::optional<Dataset> read_dataset(const std::filesystem::path& folder) {
     if (format != kFormat) throw Error(ExitCode::data, file, ": expected format ", kFormat, ", found ", format);
     Dataset dataset;
     for (const auto& [name, shard] : json.at("shards").items()) {
-      dataset.shards[name] = {Digest::parse(shard.at("digest").get<std::string>()), shard.at("tokens"),
+      dataset.shards[name] = {Digest::parse(shard.at("digest").get<std::string>(), file.string()), shard.at("tokens"),
                               shard.at("documents"), shard.at("raw_bytes")};
     }
     json.at("facts").get_to(dataset.facts);

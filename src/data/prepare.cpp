@@ -58,10 +58,7 @@ bool holds(const Path& outer, const Path& inner) {
 
 // One rename would carry the other folder away.
 void expect_apart(const Path& train, const Path& val) {
-  const auto plain = [](const Path& path) {
-    const auto whole = std::filesystem::absolute(path).lexically_normal();
-    return whole.has_filename() ? whole : whole.parent_path();
-  };
+  const auto plain = [](const Path& path) { return without_slash(std::filesystem::absolute(path).lexically_normal()); };
   if (holds(plain(train), plain(val)) || holds(plain(val), plain(train))) {
     throw Error(ExitCode::output, train, " and ", val,
                 ": one is, or lies in, the other; name two folders side by side");

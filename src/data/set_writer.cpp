@@ -5,23 +5,11 @@
 #include <utility>
 
 namespace peerless {
-namespace {
 
 using Path = std::filesystem::path;
 
-// "a/b/" means "a/b".
-Path without_slash(const Path& folder) { return folder.has_filename() ? folder : folder.parent_path(); }
-
-Path parent_of(const Path& folder) { return folder.has_parent_path() ? folder.parent_path() : Path("."); }
-
-Path hidden(const Path& folder, std::string_view suffix) {
-  return parent_of(folder) / concat(".", folder.filename(), suffix);
-}
-
-}  // namespace
-
-FolderLock::FolderLock(Files& files, const Path& folder) : files_(files), file_(hidden(folder, ".lock")) {
-  make_folders(files_, parent_of(folder));
+FolderLock::FolderLock(Files& files, const Path& folder) : files_(files), file_(hidden_beside(folder, ".lock")) {
+  make_folders(files_, folder_of(folder));
   lock_ = files_.lock(file_, concat("data prepare of ", folder, ", process ", ::getpid()));
 }
 
@@ -43,8 +31,8 @@ SetWriter::SetWriter(Files& files, const Path& folder, const TokenizerInfo& toke
                      std::string_view remark)
     : files_(files),
       folder_(without_slash(folder)),
-      parent_(parent_of(folder_)),
-      temporary_(hidden(folder_, ".partial")),
+      parent_(folder_of(folder_)),
+      temporary_(hidden_beside(folder_, ".partial")),
       lock_(files, folder_),
       tokenizer_(tokenizer),
       shard_tokens_(static_cast<std::uint64_t>(shard_tokens)) {

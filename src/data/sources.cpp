@@ -29,12 +29,16 @@ bool fits(const Path& file, const TextSources& sources) {
                      [&](const auto& suffix) { return name.ends_with(suffix); });
 }
 
-// The files found, each once, however its path is spelled.
+// The files found, each once, whatever leads to it.
 class Search {
  public:
   explicit Search(const TextSources& sources) : sources_(sources) {}
 
-  void add(const Path& file) { found_.emplace(file.lexically_normal().native(), file); }
+  void add(const Path& file) {
+    std::error_code unknown;  // opening it will tell
+    const auto place = std::filesystem::weakly_canonical(file, unknown);
+    found_.emplace(unknown ? file.native() : place.native(), file);
+  }
 
   void look_into(const Path& folder) {
     for (const auto& name : disk().list(folder)) {
@@ -53,7 +57,7 @@ class Search {
 
  private:
   const TextSources& sources_;
-  std::map<Path::string_type, Path> found_;  // by its normal spelling
+  std::map<Path::string_type, Path> found_;  // by the path without links
   std::int64_t passed_over_ = 0;
 };
 

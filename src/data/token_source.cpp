@@ -42,16 +42,19 @@ void check_listed(const Dataset& dataset, const Path& folder, const std::vector<
   }
 }
 
-// What is wrong with the content, in one line; "" when nothing is.
+struct Fault {
+  ExitCode code = ExitCode::ok;
+  std::string what;
+};
+
 template <class Action>
-std::string fault(const Action& action) {
+Fault fault(const Action& action) {
   try {
     action();
   } catch (const Error& error) {
-    if (error.code() != ExitCode::data) throw;
-    return error.what();
+    return {error.code(), error.what()};
   }
-  return "";
+  return {};
 }
 
 // Index of the part that holds `position`, given where the parts begin and, last, where all end.
@@ -127,15 +130,19 @@ void TokenSource::expect(const TokenizerInfo& expected) const {
 
 std::vector<std::string> faults(const Path& path, std::int64_t threads) {
   std::vector<std::string> found;
-  const auto note = [&](const std::string& what) {
-    if (!what.empty()) found.push_back(what);
+  ExitCode code = ExitCode::ok;
+  const auto note = [&](const Fault& fault) {
+    if (fault.code == ExitCode::ok) return;
+    found.push_back(fault.what);
+    if (code == ExitCode::ok || code == ExitCode::data) code = fault.code;
   };
-  OrderedWork<Path, std::string> work(
+  OrderedWork<Path, Fault> work(
       threads, /*budget=*/static_cast<std::uint64_t>(2 * threads),
       [](const Path& file) { return fault([&] { TokenShard(file).verify(); }); }, note);
   for (const auto& file : shard_files(path)) work.add(file, 1);
   work.finish();
   if (found.empty()) note(fault([&] { TokenSource source(path); }));  // what is wrong among them
+  if (code != ExitCode::ok && code != ExitCode::data) throw Error(code, join(found, "\n"));
   return found;
 }
 

@@ -51,7 +51,7 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
     if (mode == RunMode::begin && exists(files, folder / "checkpoints"))
       throw Error(ExitCode::output, folder,
                   ": already holds a run; choose another run.name, or go on with it by --resume auto");
-    return {folder, Digest::parse(read_text(files, id_file, kLimit)).hex(), std::move(lock)};
+    return {folder, Digest::parse(read_text(files, id_file, kLimit), id_file.string()).hex(), std::move(lock)};
   }
   const std::string id = new_id();
   write_atomically(files, id_file, id);

@@ -34,7 +34,8 @@ void check_data(const std::vector<config::Difference>& differences) {
 
 // Compares the config that a checkpoint was saved with to the one given; refuses what the options do not allow.
 void check_config(const CheckpointInfo& before, const RunConfig& config, const StartOptions& options, Origin origin) {
-  for (const auto& key : options.override_keys) config::check_key<RunConfig>(key);
+  std::vector<std::string> may_change;
+  for (const auto& key : options.override_keys) may_change.push_back(config::plain_key<RunConfig>(key));
   auto differences = config::compare(config::parse<RunConfig>(before.config, "config of the checkpoint"), config);
   std::erase_if(differences, [&](const auto& d) {
     if (origin == Origin::weights) return !config::covers("model", d.path);
@@ -42,7 +43,7 @@ void check_config(const CheckpointInfo& before, const RunConfig& config, const S
     return origin == Origin::branch && d.resume == Resume::with_override;  // it has a schedule of its own
   });
   check_data(differences);
-  config::check_resume(differences, options.override_keys);
+  config::check_resume(differences, may_change);
   for (const auto& d : differences)
     log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
 }

@@ -16,7 +16,6 @@ struct Handled {
 };
 std::array<Handled, 4> handled{
     {{SIGTERM, "SIGTERM", {}}, {SIGUSR1, "SIGUSR1", {}}, {SIGINT, "SIGINT", {}}, {SIGHUP, "SIGHUP", {}}}};
-struct sigaction pipe_before;
 
 std::atomic<int> received_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
@@ -39,14 +38,10 @@ StopRequest::StopRequest() {
     const bool under_nohup = signal == SIGHUP && before.sa_handler == SIG_IGN;
     if (under_nohup) sigaction(signal, &before, nullptr);
   }
-  struct sigaction ignore {};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, &pipe_before);
 }
 
 StopRequest::~StopRequest() {
   for (const auto& [signal, name, before] : handled) sigaction(signal, &before, nullptr);
-  sigaction(SIGPIPE, &pipe_before, nullptr);
 }
 
 const char* StopRequest::signal_name() const {

@@ -1,7 +1,6 @@
 #include "peerless/train/trained_model.h"
 
 #include <algorithm>
-#include <array>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/config/config.h"
@@ -10,13 +9,9 @@
 namespace peerless {
 namespace {
 
-constexpr std::array<std::string_view, 8> kOfTheUse = {
-    "data.val",        "data.seq_len",          "eval", "device", "tokenizer", "train.threads",
-    "train.precision", "train.micro_batch_size"};
-
-void check_overrides(const RunConfig& trained, const RunConfig& used) {
+void check_overrides(const RunConfig& trained, const RunConfig& used, const std::vector<std::string>& free_keys) {
   for (const auto& d : config::compare(trained, used))
-    if (std::none_of(kOfTheUse.begin(), kOfTheUse.end(), [&](auto key) { return config::covers(key, d.path); }))
+    if (std::none_of(free_keys.begin(), free_keys.end(), [&](const auto& key) { return config::covers(key, d.path); }))
       throw Error(ExitCode::config, d.path, ": is ", d.before, " in the checkpoint, got ", d.after,
                   "; here it has no effect, or makes another model of it");
 }
@@ -24,14 +19,14 @@ void check_overrides(const RunConfig& trained, const RunConfig& used) {
 }  // namespace
 
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
-                                const std::vector<std::string>& overrides) {
+                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys) {
   const Checkpoint checkpoint = find_checkpoint(files, path);
   config::Tree tree = config::parse_yaml(checkpoint.info().config, concat(checkpoint.path(), "/", Manifest::kFileName));
   const auto as_trained = config::read<RunConfig>(tree);
   config::apply_overrides(tree, overrides);
   TrainedModel trained{config::read<RunConfig>(tree), checkpoint.path(), checkpoint.info(), nullptr, nullptr};
   const RunConfig& config = trained.config;
-  check_overrides(as_trained, config);
+  check_overrides(as_trained, config, free_keys);
   set_threads(config.train.threads);
   trained.tokenizer = open_tokenizer(config.tokenizer);
   if (trained.tokenizer->digest() != checkpoint.info().tokenizer)

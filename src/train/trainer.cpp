@@ -108,8 +108,10 @@ void Trainer::end() const {
   const auto place = concat("step ", counters_.step, " of ", config_.train.max_steps, ", ", folder_.path());
   if (counters_.step >= config_.train.max_steps)
     log::info("done: ", place);
+  else if (finished())
+    log::info("paused: ", place, "; it goes on without train.stop_at, or with a later one");
   else
-    log::info(finished() ? "paused: " : "stopped: ", place, "; the same command goes on from here");
+    log::info("stopped: ", place, "; the same command, with --resume auto (the default), goes on from here");
 }
 
 Json Trainer::position() const {

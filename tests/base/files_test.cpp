@@ -182,10 +182,15 @@ TEST_F(FilesTest, AFolderIsOneWhereALinkLeads) {
 }
 
 TEST_F(FilesTest, WhereNoFileCanBeMadeIsKnownBefore) {
-  expect_writable(files, folder / "a");
-  EXPECT_TRUE(files.list(folder.path()).empty());
-  EXPECT_EQ(failure([&] { expect_writable(files, folder / "no/a"); }),
-            "OUTPUT TMP/no/.a.tmp: cannot create: No such file or directory");
+  expect_new(files, folder / "sub/a");
+  EXPECT_EQ(files.list(folder.path()), std::vector<std::string>{"sub"});
+  EXPECT_TRUE(files.list(folder / "sub").empty());
+  EXPECT_EQ(failure([&] { expect_new(files, folder / "sub/b/"); }), "OUTPUT TMP/sub/b/: names a folder; name a file");
+  EXPECT_EQ(failure([&] { expect_new(files, folder / "sub"); }),
+            "OUTPUT TMP/sub: already there; remove it, or name another file");
+  write(folder / "file", "");
+  EXPECT_EQ(failure([&] { expect_new(files, folder / "file/a"); }),
+            "OUTPUT TMP/file/.a.tmp: cannot create: Not a directory");
 }
 
 TEST_F(FilesTest, AFileSystemThatCannotSyncAFolderIsNamedAsTheCause) {

@@ -29,22 +29,22 @@ TEST(Digest, OfPiecesIsTheDigestOfTheWhole) {
 TEST(Digest, ReadsItsOwnText) {
   const Digest some{0x0123456789abcdef, 0xfedcba9876543210};
   EXPECT_EQ(some.hex(), "0123456789abcdeffedcba9876543210");
-  EXPECT_EQ(Digest::parse(some.hex()), some);
+  EXPECT_EQ(Digest::parse(some.hex(), "id"), some);
 }
 
 TEST(Digest, RefusesWhatIsNoDigest) {
   const auto message = [](std::string_view text) -> std::string {
     try {
-      Digest::parse(text);
+      Digest::parse(text, "id");
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::data);
       return error.what();
     }
     return "";
   };
-  EXPECT_EQ(message("12"), "a digest has 32 hexadecimal digits, got \"12\"");
+  EXPECT_EQ(message("12"), "id: a digest has 32 hexadecimal digits, got \"12\"");
   EXPECT_EQ(message("0123456789abcdeffedcba98765432-1"),
-            "a digest has 32 hexadecimal digits, got \"0123456789abcdeffedcba98765432-1\"");
+            "id: a digest has 32 hexadecimal digits, got \"0123456789abcdeffedcba98765432-1\"");
   EXPECT_NE(message("-123456789abcdeffedcba9876543210"), "");
   EXPECT_NE(message(" 123456789abcdeffedcba9876543210"), "");
 }

@@ -43,6 +43,15 @@ TEST_F(LogTest, UserTextIsNeverAFormatNorASecondLine) {
   EXPECT_TRUE(screen([] { log::info("{} {0:x}\nfake"); }).ends_with(" {} {0:x}\\x0afake\n"));
 }
 
+TEST_F(LogTest, WhatTheUserHasReadElsewhereGoesToTheFileAlone) {
+  EXPECT_EQ(screen([&] {
+              log::open_file(path);
+              log::write_to_file(log::Level::error, "CONFIG: seed");
+            }),
+            "");
+  EXPECT_TRUE(file_lines().front().ends_with(" error: CONFIG: seed")) << file_lines().front();
+}
+
 TEST_F(LogTest, TheFileIsAppendedToWithFullDates) {
   screen([&] {
     log::open_file(path);

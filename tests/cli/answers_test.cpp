@@ -127,7 +127,7 @@ TEST_F(Answers, OnATerminalALineIsRewrittenAtEachStep) {
     EXPECT_LT(screen.find_first_of("\r", at + 1) - at, 4u + 100u);  // no line is wrapped
 }
 
-TEST_F(Answers, TensorBoardGetsTheSameNumbers) {
+TEST_F(Answers, TensorBoardGetsEveryKindOfScalar) {
   std::string events;
   for (const auto& entry : std::filesystem::directory_iterator(job->of_run("a")))
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) events += test::content(entry.path());

@@ -118,9 +118,11 @@ TEST_F(BadInput, InWhatATrainedModelIsAsked) {
   expect(job.run({"eval", "--checkpoint", "runs/b"}), 66, "runs/b: no checkpoint here");
   test::write(job.folder() / "empty.txt", "");
   expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "empty.txt"}), 65, "empty.txt: is empty");
-  expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "text.jsonl", "--per-token", "no/where"}), 73,
-         "no/.where.tmp: cannot create");
+  expect(job.run({"eval", "--checkpoint", "runs/a", "--text", "text.jsonl", "--per-token", "text.jsonl"}), 73,
+         "text.jsonl: already there; remove it, or name another file");
   expect(job.run({"generate", "--checkpoint", "runs/a", "--temperature", "0"}), 64, "--temperature");
+  expect(job.run({"generate", "--checkpoint", "runs/a", "--greedy", "--seed", "1"}), 64, "--greedy excludes --seed");
+  expect(job.run({"generate", "--checkpoint", "runs/a", "eval.max_batches=3"}), 78, "here it has no effect");
 }
 
 TEST_F(BadInput, AtResume) {
@@ -149,7 +151,7 @@ TEST_F(BadInput, AtResume) {
   EXPECT_EQ(allowed.code, 0) << allowed;
 
   const auto overridden =
-      job.train("a", {"--allow-data-change", "--override", "optim.lr", "optim.lr=0.002", "train.stop_at=14"});
+      job.train("a", {"--allow-data-change", "--override", "optim[adamw].lr", "optim.lr=0.002", "train.stop_at=14"});
   EXPECT_EQ(overridden.code, 0) << overridden;
   EXPECT_THAT(overridden.err, HasSubstr("changed since the checkpoint: optim.lr: 0.001 -> 0.002"));
 }
@@ -180,15 +182,15 @@ TEST_F(BadInput, InACheckpoint) {
   auto bytes = test::content(job.folder() / weights);
   bytes[bytes.size() / 2] ^= 1;
   test::write(job.folder() / weights, bytes);
-  expect(job.run({"checkpoint", "verify", newest}), 65, newest + ": 1 checkpoint is damaged");
+  expect(job.run({"checkpoint", "verify", newest}), 65, newest + ": 1 checkpoint is not good");
   const auto all = job.run({"checkpoint", "verify", "runs/a"});
-  expect(all, 65, "runs/a: 1 checkpoint is damaged");
-  EXPECT_THAT(all.out, HasSubstr(newest + "  BAD: " + weights.string() + ": changed since it was written"));
+  expect(all, 65, "runs/a: 1 checkpoint is not good");
+  EXPECT_THAT(all.out, HasSubstr(newest + "  damaged: " + weights.string() + ": changed since it was written"));
   EXPECT_THAT(all.out, HasSubstr("step-000000000030  good, "));
   const auto checkpoints = job.of_run("whole") / "checkpoints";
   std::filesystem::copy(checkpoints / "step-000000000030", checkpoints / "step-000000000099",
                         std::filesystem::copy_options::recursive);
-  expect(job.run({"checkpoint", "verify", "runs/whole/checkpoints/step-000000000099/"}), 65, "is damaged");
+  expect(job.run({"checkpoint", "verify", "runs/whole/checkpoints/step-000000000099/"}), 65, "is not good");
   EXPECT_THAT(job.run({"checkpoint", "ls", "runs/whole"}).out,
               HasSubstr("099: holds step 30, not the step of its name"));
   std::filesystem::remove_all(checkpoints / "step-000000000099");

@@ -139,5 +139,13 @@ TEST_F(TextAndData, AnAnswerThatCannotBeWrittenIsAnError) {
             "peerless: IO: standard output: cannot write all of the answer: is the disk full, or the pipe closed?\n");
 }
 
+TEST_F(TextAndData, AReaderThatWentAwayIsAnErrorAndNoDeath) {
+  const auto command = concat("(sleep 0.3; ", test::program(), " config schema 2> ", folder / "err", "; echo $? > ",
+                              folder / "code", ") | true");
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(test::content(folder / "code"), "74\n");
+  EXPECT_THAT(test::content(folder / "err"), HasSubstr("or the pipe closed?"));
+}
+
 }  // namespace
 }  // namespace peerless

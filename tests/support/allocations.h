@@ -21,8 +21,8 @@ class Allocations : public c10::Allocator {
 
   c10::DataPtr allocate(std::size_t bytes) override {
     const auto size = static_cast<std::int64_t>(bytes);
-    live_ += size;
-    peak_ = std::max<std::int64_t>(peak_, live_);
+    const std::int64_t live = (live_ += size) - live_before_;
+    for (std::int64_t peak = peak_; peak < live && !peak_.compare_exchange_weak(peak, live);) continue;
     auto data = before_->allocate(bytes);
     void* const memory = data.get();
     return {memory, new Held{std::move(data), size}, &Allocations::release, c10::Device(c10::kCPU)};
@@ -40,9 +40,10 @@ class Allocations : public c10::Allocator {
     delete held;
   }
 
+  const std::int64_t live_before_ = live_;
   c10::Allocator* before_;
   static inline std::atomic<std::int64_t> live_ = 0;
-  std::int64_t peak_ = 0;
+  std::atomic<std::int64_t> peak_ = 0;
 };
 
 }  // namespace peerless::test

@@ -99,7 +99,8 @@ TEST(RunFolder, AnIdThatIsNoneIsNamed) {
   MemoryFiles files;
   { RunFolder::open(files, kRun, RunMode::begin); }
   files.content("/runs/a/id") = "nonsense";
-  EXPECT_EQ(opening(files).code, ExitCode::data);
+  EXPECT_EQ(opening(files),
+            (Complaint{ExitCode::data, "/runs/a/id: a digest has 32 hexadecimal digits, got \"nonsense\""}));
 }
 
 }  // namespace

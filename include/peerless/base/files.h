@@ -90,6 +90,11 @@ Files& disk();
 // Whether a folder is there, where links lead; false when nothing is. IoError where that cannot be found out.
 bool is_folder(const std::filesystem::path& entry);
 
+// Helpers over paths: "a/b/" means "a/b"; the folder of "a" is "."; what is hidden beside a/b is a/.b and a suffix.
+std::filesystem::path without_slash(const std::filesystem::path& entry);
+std::filesystem::path folder_of(const std::filesystem::path& entry);
+std::filesystem::path hidden_beside(const std::filesystem::path& entry, std::string_view suffix);
+
 // Helpers over the operations above.
 bool exists(const Files& files, const std::filesystem::path& entry);
 void make_folders(Files& files, const std::filesystem::path& folder);  // durable, with parents; existing ones are fine
@@ -110,7 +115,8 @@ class AtomicFile {
   std::unique_ptr<OutputFile> output_;
 };
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content);
-// Error now, rather than after hours of work, where that could not even begin: makes the temporary file and removes it.
-void expect_writable(Files& files, const std::filesystem::path& file);
+// For a file that hours of work end in: makes its folders, and says now what would stop it then. Error(output) where the
+// name is taken, or is a folder's; IoError where no file can be made.
+void expect_new(Files& files, const std::filesystem::path& file);
 
 }  // namespace peerless

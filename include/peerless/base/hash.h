@@ -15,8 +15,9 @@ struct Digest {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
 
-  std::string hex() const;                    // 32 lower-case digits, high half first
-  static Digest parse(std::string_view hex);  // Error(data) unless it is 32 hexadecimal digits
+  std::string hex() const;  // 32 lower-case digits, high half first
+  // Error(data), "WHERE: ...", unless it is 32 hexadecimal digits.
+  static Digest parse(std::string_view hex, std::string_view where);
   bool operator==(const Digest&) const = default;
 };
 

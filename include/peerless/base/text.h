@@ -19,7 +19,7 @@ std::string shortest(float value);
 std::string human(double value, std::string_view unit);
 std::string human_bytes(double bytes);  // "3.2 MB"
 
-// For names that sort as their numbers do: zero_padded(7, 5) = "00007". No digit is ever cut.
+// For names that sort as their numbers do, while these have at most `digits`: zero_padded(7, 5) = "00007". No digit is cut.
 std::string zero_padded(std::int64_t number, std::size_t digits);
 
 // `text` split at each `separator`; "" gives one empty part.

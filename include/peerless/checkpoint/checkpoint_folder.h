@@ -28,7 +28,7 @@ class CheckpointFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // Saves a state that one process holds whole. Durable when it returns; an exception leaves everything as it was.
+  // Saves a state that one process holds whole. Durable when it returns; an exception leaves the others as they were.
   // Saving the same state of a step again is fine; a damaged checkpoint of that step is replaced.
   void save(const State& state, const CheckpointInfo& info);
 
@@ -44,12 +44,13 @@ class CheckpointFolder {
   // stands between others and removal. An exception has cost no checkpoint that was to be kept.
   void prune(std::int64_t keep_last);
 
-  // Renames the checkpoints after `step` to aside-step-...: a run that goes back to an older one calls this, lest they come
-  // back. They are the user's to remove.
+  // Renames the checkpoints after `step` to aside-step-... (aside-2-step-... where that is taken): a run that goes back to
+  // an older one calls this, lest they come back. They are the user's to remove.
   void set_aside_after(std::int64_t step);
 
  private:
   bool is_good(std::int64_t step);
+  std::filesystem::path free_place_aside(std::int64_t step) const;
   void remove(const std::vector<std::int64_t>& steps);
 
   Files& files_;

@@ -74,8 +74,8 @@ std::string explain(std::string_view path) {
 }
 
 template <class C>
-void check_key(std::string_view path) {
-  check_key(record_of<C>(), path);
+std::string plain_key(std::string_view path) {
+  return plain_key(record_of<C>(), path);
 }
 
 template <class C>

@@ -29,8 +29,9 @@ std::vector<Key> keys(const Record& type);
 // names none. Error(config) with the nearest key when there is none.
 std::string explain(const Record& type, std::string_view path);
 
-// The same error alone.
-void check_key(const Record& type, std::string_view path);
+// The key or section as one writes it in an override, without kinds: optim[adamw].lr -> optim.lr. The same
+// error when there is none.
+std::string plain_key(const Record& type, std::string_view path);
 
 // docs/config.md: a table per section.
 std::string markdown(const Record& type);

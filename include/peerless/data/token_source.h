@@ -57,7 +57,7 @@ class TokenSource {
 };
 
 // Reads every byte at `path`, shard by shard on `threads` threads, and tells what is wrong with each bad one, a line each;
-// when all are good, what is wrong among them.
+// when all are good, what is wrong among them. Where one could not be read, all lines are in the Error instead.
 std::vector<std::string> faults(const std::filesystem::path& path, std::int64_t threads);
 
 }  // namespace peerless

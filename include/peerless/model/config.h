@@ -42,12 +42,13 @@ struct ModelConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("n_layers", c.n_layers, AtLeast{1}, "decoder layers");
-    visit("d_model", c.d_model, AtLeast{1}, "width of the residual stream");
-    visit("n_heads", c.n_heads, AtLeast{1}, "query heads");
-    visit("n_kv_heads", c.n_kv_heads, AtLeast{1},
+    visit("n_layers", c.n_layers, AtLeast{1} && AtMost{1 << 12}, "decoder layers");
+    visit("d_model", c.d_model, AtLeast{1} && AtMost{1 << 17}, "width of the residual stream");
+    visit("n_heads", c.n_heads, AtLeast{1} && AtMost{1 << 12}, "query heads");
+    visit("n_kv_heads", c.n_kv_heads, AtLeast{1} && AtMost{1 << 12},
           "key and value heads, each shared by n_heads / n_kv_heads query heads; unset: n_heads");
-    visit("head_dim", c.head_dim, AtLeast{2} && MultipleOf{2}, "width of a head; unset: d_model / n_heads");
+    visit("head_dim", c.head_dim, AtLeast{2} && MultipleOf{2} && AtMost{1 << 12},
+          "width of a head; unset: d_model / n_heads");
     visit("rope_theta", c.rope_theta, Above{0}, "base of the rotary position embedding");
     visit("norm_eps", c.norm_eps, Above{0}, "epsilon of the RMS norms");
     visit("qk_norm", c.qk_norm, Any{},

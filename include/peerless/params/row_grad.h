@@ -9,10 +9,10 @@
 // Each slot also has the sum of squares of its row, which whoever writes a row writes too while the row is at hand: the
 // gradient's norm needs no pass of its own.
 //
-// There is no other form: a step that touches all rows holds all of them in slots, for 12 N bytes more than [N, W].
+// There is no other form: a step that touches all rows holds all of them in slots, for 16 N bytes more than [N, W].
 //
 // Shapes   N rows of the table, W width of a row, R touched rows; values [R, W] in the table's dtype, ids [R] int32
-// Memory   4 N bytes for the slots, and pages of the [N, W] value buffer as slots are used (untouched pages cost nothing)
+// Memory   4 N bytes for the slots, and as slots are used 12 R bytes and pages of the [N, W] value buffer
 // Device   values lie where the table does. Ids and slots are kept by the host: on a device, add() waits for the ids.
 // Threads  one at a time, but rows of different slots may be written by many
 #pragma once

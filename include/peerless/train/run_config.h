@@ -50,7 +50,7 @@ struct TrainConfig {
     visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later",
           Resume::free);
     visit("precision", c.precision, Any{}, "dtype of matrix products; parameters, norms, routing and sums stay fp32");
-    visit("threads", c.threads, AtLeast{0}, "threads of a process; 0: all its cores", Resume::free);
+    visit("threads", c.threads, AtLeast{0} && AtMost{1 << 12}, "threads of a process; 0: all its cores", Resume::free);
     visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
           "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
   }

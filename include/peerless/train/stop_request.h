@@ -4,8 +4,7 @@
 
 namespace peerless {
 
-// While one lives, those signals set a flag instead of ending the process (SIGHUP not under nohup), and writing to a pipe
-// that nobody reads is an error instead of a death. One at a time.
+// While one lives, those signals set a flag instead of ending the process (SIGHUP not under nohup). One at a time.
 class StopRequest {
  public:
   StopRequest();

@@ -21,9 +21,8 @@ struct TrainedModel {
 };
 
 // `path` is a checkpoint or a run (its newest good one). `overrides` are laid over the config it was saved with. They may
-// change where and on what a model is used (data.val, data.seq_len, eval, device, train.threads, train.precision,
-// train.micro_batch_size, the tokenizer's place), not what it is: Error(config), also when the tokenizer is another one.
+// change `free_keys` alone, which the caller makes use of: Error(config), also when the tokenizer is another one.
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
-                                const std::vector<std::string>& overrides);
+                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys);
 
 }  // namespace peerless

@@ -31,7 +31,7 @@ struct DenseConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("activation", c.activation, Any{},
           "nonlinearity; swiglu and geglu are gated (three matrices), the others have two");
-    visit("d_ff", c.d_ff, AtLeast{1},
+    visit("d_ff", c.d_ff, AtLeast{1} && AtMost{1 << 20},
           "inner width; gated blocks with 8/3 d_model cost what ungated ones with 4 d_model do");
   }
   Cost cost(std::int64_t d_model) const;

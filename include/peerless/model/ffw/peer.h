@@ -55,9 +55,10 @@ struct PeerConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("num_experts", c.num_experts, AtLeast{1}, "single-neuron experts; a square number n * n");
-    visit("heads", c.heads, AtLeast{1}, "query heads; each retrieves from the same pool of experts");
+    visit("heads", c.heads, AtLeast{1} && AtMost{1 << 12}, "query heads; each retrieves from the same pool of experts");
     visit("top_k", c.top_k, AtLeast{1}, "experts each head retrieves per token; at most n");
-    visit("d_key", c.d_key, AtLeast{2} && MultipleOf{2}, "width of a head's whole query; each half sees d_key / 2");
+    visit("d_key", c.d_key, AtLeast{2} && MultipleOf{2} && AtMost{1 << 16},
+          "width of a head's whole query; each half sees d_key / 2");
     visit("keys", c.keys, Any{}, "one set of sub-keys for all heads, or one per head");
     visit("query_norm", c.query_norm, Any{}, "batch norm over the micro-batch, RMS norm over d_key, or nothing");
     visit("score", c.score, Any{}, "what makes router weights of a head's top_k scores");
