@@ -25,8 +25,11 @@ mapfile -t headers < <(select_files '\.(h|cuh)$')
 mapfile -t text < <(printf '%s\n' "${ours[@]}" | grep -v '^data/') # a corpus is as it is
 mapfile -t shell < <(grep -lE '^#!.*\bbash$' "${ours[@]}")
 
+"$clang_format" --dry-run include/peerless/base/error.h || die "clang-format does not work here"
+
 unformatted() { "$clang_format" --dry-run "${code[@]}" 2>&1 | sed -n 's/^\([^:]*\):.*warning:.*/\1/p' | sort -u; }
 spdlog_users() { grep -lE 'include [<"]spdlog/' "${code[@]}" | grep -v '^src/base/log\.cpp$'; }
+long_comments() { LC_ALL=C.UTF-8 grep -nHE '^.{121,}' "${code[@]}" | grep -E '^[^:]*:[0-9]+: *//'; }
 bad_shell() { for script in "${shell[@]}"; do bash -n "$script"; done; }
 
 if [[ ${1:-} == --fix ]]; then
@@ -40,6 +43,7 @@ complain 'disabled test: mend it or delete it' grep -nE 'DISABLED_' "${code[@]}"
 complain 'spdlog outside src/base/log.cpp, where its fmt clashes with that of LibTorch' spdlog_users
 complain 'unfinished work belongs into an issue' grep -nE '\b(TODO|FIXME|XXX)\b' "${code[@]}"
 complain 'white space at the end of a line' grep -nIE '[[:blank:]]+$' "${text[@]}"
+complain 'comment longer than 120 characters' long_comments
 complain 'not bash' bad_shell
 
 # A warning only: the reader's patience, not a law.

@@ -2,7 +2,7 @@
 # From nothing to two trained, compared models: sets up, builds, and runs the whole job on text that the set-up brings
 # anyway, the C++ headers of LibTorch (their licence: BSD-3-Clause). Nothing is downloaded for it but the set-up.
 #
-#   scripts/quickstart.sh          about 15 minutes on 2 cores once set up, under 4 GB of disk beside the set-up
+#   scripts/quickstart.sh          about 10 minutes on 2 cores once built, 15 from nothing, under 4 GB of disk beside the set-up
 #
 # Results: runs/quickstart (one PEER layer), runs/quickstart-dense (its dense twin of equal FLOPs per token).
 set -euo pipefail
@@ -45,6 +45,7 @@ say "evaluating both on all held-out documents"
 bits_per_byte() { $peerless eval --checkpoint "$1" eval.max_batches=0 --json | sed -n 's/.*"bits_per_byte":\([0-9.]*\).*/\1/p'; }
 peer=$(bits_per_byte runs/quickstart)
 dense=$(bits_per_byte runs/quickstart-dense)
+[[ $peer && $dense ]] || die "eval gave no number: peer '$peer', dense '$dense'"
 
 say "a sample of the PEER model"
 $peerless generate --checkpoint runs/quickstart --prompt 'template <typename T>' --max-tokens 120 --temperature 0.8 --top-k 40 --seed 1

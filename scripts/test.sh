@@ -41,9 +41,9 @@ if [[ ${names[*]} == peers ]]; then
 fi
 
 scripts/setup.sh
-filter='*' rooms=()
+filter= rooms=()
 for name in "${names[@]}"; do
-  if [[ -d tests/$name ]]; then rooms+=("$name"); else filter=$name; fi
+  if [[ -d tests/$name ]]; then rooms+=("$name"); else filter=${filter:+$filter:}$name; fi
 done
 programs=("${rooms[@]/%/_tests}")
 build_it "${programs[@]:-all}"
@@ -78,7 +78,7 @@ run_tests() { # PROGRAM: adds to the counts
   name=$(basename "$program" _tests)
   rm -f "$report"
   SECONDS=0
-  timeout --kill-after=10 "${PEERLESS_TEST_TIMEOUT:-1800}" "$program" --gtest_brief=1 --gtest_filter="$filter" \
+  timeout --kill-after=10 "${PEERLESS_TEST_TIMEOUT:-1800}" "$program" --gtest_brief=1 --gtest_filter="${filter:-*}" \
     --gtest_output="xml:$report" >"$log" 2>&1 || status=$?
   if [[ -s $report ]]; then
     while IFS=$'\t' read -r state test why; do
@@ -89,6 +89,7 @@ run_tests() { # PROGRAM: adds to the counts
       esac
     done < <(read_report "$report")
   fi
+  [[ -s $report ]] || ((status)) || { bad=1; say "failed: $program ended before its tests did"; }
   if ((status != 0)); then
     ((bad > 0)) || { bad=1; say "failed: $program ended with status $status$( ((status == 124)) && echo ': too slow')"; }
     cat "$log"

@@ -1,4 +1,5 @@
 # Shared by the scripts of this folder; sourced, never run.
+export LC_ALL=C.UTF-8 # numbers with a point, names in the order of their bytes
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${PEERLESS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peerless}
 

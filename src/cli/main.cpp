@@ -6,6 +6,7 @@
 
 #include "peerless/base/version.h"
 #include "peerless/cli/verbs.h"
+#include "peerless/train/setup.h"
 
 namespace peerless::cli {
 namespace {
@@ -45,6 +46,9 @@ int run(int argc, char** argv) {
     return report(ExitCode::usage, concat(error.what(), "; see --help"));
   } catch (const Error& error) {
     return report(error.code(), error.what());
+  } catch (const c10::Error& error) {
+    const Error readable = to_error(error);
+    return report(readable.code(), readable.what());
   } catch (const std::exception& error) {
     return report(ExitCode::internal, error.what());
   }

@@ -5,8 +5,8 @@
 //   while (auto text = next()) { const auto size = text->size(); work.add(std::move(*text), size); }
 //   work.finish();
 //
-// `take` runs on the caller's thread. An exception of `make` reaches the caller where its result was due. Where the system
-// allows fewer threads, there are fewer; Error(io) when it allows none.
+// `take` runs on the caller's thread. An exception of `make` reaches the caller where its result was due. Where the
+// system allows fewer threads, there are fewer; Error(io) when it allows none.
 #pragma once
 
 #include <condition_variable>

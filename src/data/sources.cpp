@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -37,7 +38,7 @@ class Search {
   void add(const Path& file) {
     std::error_code unknown;  // opening it will tell
     const auto place = std::filesystem::weakly_canonical(file, unknown);
-    found_.emplace(unknown ? file.native() : place.native(), file);
+    if (places_.insert(unknown ? file : place).second) found_.emplace(file.lexically_normal().native(), file);
   }
 
   void look_into(const Path& folder) {
@@ -57,7 +58,8 @@ class Search {
 
  private:
   const TextSources& sources_;
-  std::map<Path::string_type, Path> found_;  // by the path without links
+  std::map<Path::string_type, Path> found_;  // by its normal spelling
+  std::set<Path> places_;                    // of the files found, without links
   std::int64_t passed_over_ = 0;
 };
 

@@ -29,6 +29,9 @@ std::vector<TokenId> candidates(std::span<const float> logits, std::int64_t top_
 
 TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint64_t index) {
   PEERLESS_CHECK(!logits.empty(), "no logits");
+  if (std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); }))
+    throw Error(ExitCode::data,
+                "the model's logits are not numbers: its weights, or what they make of this text, are not finite");
   if (sampling.temperature == 0) return candidates(logits, 1).front();
   const auto ids = candidates(logits, sampling.top_k);
   const double highest = logits[static_cast<std::size_t>(ids.front())];

@@ -43,16 +43,13 @@ at::Tensor gradient_of_logits(Chunk chunk, const at::Tensor& targets, const at::
   return slope.defined() ? gradient.mul_(slope) : gradient;
 }
 
-// The gradients as forward computes them, in the dtype of the parameters; undefined where none are recorded.
+// The gradients as forward computes them, both in W's dtype; undefined where none are recorded.
 struct Recorded {
   at::Tensor hidden, weight;
 
   // Adds the part of some tokens: `gradient` [n, vocab] of their logits, `into` their rows of the hidden's gradient.
   void add(const at::Tensor& gradient, const at::Tensor& used, const at::Tensor& some_hidden, at::Tensor into) {
-    if (into.scalar_type() == used.scalar_type())
-      at::mm_out(into, gradient, used);
-    else
-      into.copy_(gradient.mm(used));
+    at::mm_out(into, gradient, used);
     weight.narrow(0, 0, used.size(0)).addmm_(gradient.t(), some_hidden.to(used.scalar_type()));
   }
 };
@@ -67,7 +64,7 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     const auto factor = used.to(multiplied_in);
     const CrossEntropyOptions options{softcap, z_loss};
     Recorded recorded;
-    if (wants_gradients) recorded = {at::empty_like(hidden), at::zeros_like(weight)};
+    if (wants_gradients) recorded = {at::empty(hidden.sizes(), weight.options()), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
     for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
       const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
@@ -81,6 +78,7 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
                    some(recorded.hidden));
     }
     context->saved_data["recorded"] = std::vector<at::Tensor>{recorded.hidden, recorded.weight};
+    context->saved_data["dtype_of_hidden"] = hidden.scalar_type();
     context->mark_non_differentiable({sum, z_sum});
     return {sum + z_sum, sum, z_sum};
   }
@@ -92,7 +90,8 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     TORCH_CHECK(recorded[0].defined(), "cross_entropy: backward may run once");
     context->saved_data["recorded"] = std::vector<at::Tensor>(2);
     for (auto& gradient : recorded) gradient.mul_(outer[0].to(gradient.scalar_type()));
-    return {recorded[0], recorded[1], {}, {}, {}, {}, {}, {}};
+    const auto grad_hidden = recorded[0].to(context->saved_data["dtype_of_hidden"].toScalarType());
+    return {grad_hidden, recorded[1], {}, {}, {}, {}, {}, {}};
   }
 };
 

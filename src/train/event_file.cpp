@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::string_view kPrefix = "events.out.tfevents.", kSuffix = ".peerless";
 
 // ---- bytes ----------------------------------------------------------------------------------------------------------
 
@@ -129,20 +129,24 @@ std::uint32_t crc32c(std::string_view bytes) {
 
 EventFile::EventFile(Files& files, const fs::path& folder, std::int64_t last_step) {
   constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
+  bool goes_on = last_step > 0;
   auto seconds = static_cast<std::int64_t>(wall_time());
   for (const auto& name : files.list(folder)) {
-    if (!name.starts_with(kPrefix)) continue;
+    if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;  // others' are not ours to cut
+    goes_on = true;
     const auto content = read_text(files, folder / name, kLimit);
     const auto keep = bytes_to_keep(content, last_step);
     if (keep < content.size()) files.truncate(folder / name, keep);
     seconds = std::max(seconds, seconds_in(name) + 1);  // readers take the files in the order of their names
   }
-  file_ = files.create(folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), ".0"));
+  file_ = files.create(folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), kSuffix));
   write_event(0, version_fields());
-  if (last_step > 0) write_event(last_step + 1, start_fields());
+  if (goes_on) write_event(last_step + 1, start_fields());
 }
 
 void EventFile::write(std::int64_t step, const Scalars& scalars) { write_event(step, summary_fields(scalars)); }
+
+void EventFile::sync() { file_->sync(); }
 
 void EventFile::write_event(std::int64_t step, std::string_view fields) {
   const std::string bytes = event(step, fields);

@@ -5,21 +5,20 @@ namespace {
 
 constexpr const char* kName = "metrics.jsonl";
 
-// Bytes of the whole lines, from the start, whose records are of steps up to `last_step`.
-std::uint64_t bytes_to_keep(std::string_view content, std::int64_t last_step) {
-  std::size_t kept = 0;
-  for (std::size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n', kept)) {
-    const auto record = Json::parse(content.substr(kept, end - kept), nullptr, /*allow_exceptions=*/false);
+// The whole lines, from the start, whose records are of steps up to `last_step`.
+struct Kept {
+  std::uint64_t bytes = 0;
+  bool evaluated = false;  // the last of them is an evaluation at `last_step`
+};
+
+Kept to_keep(std::string_view content, std::int64_t last_step) {
+  Kept kept;
+  for (std::size_t end = content.find('\n'); end != std::string_view::npos; end = content.find('\n', kept.bytes)) {
+    const auto record = Json::parse(content.substr(kept.bytes, end - kept.bytes), nullptr, /*allow_exceptions=*/false);
     if (!record.is_object() || !record.contains("step") || record["step"] > last_step) break;
-    kept = end + 1;
+    kept = {end + 1, record["step"] == last_step && record.contains("eval")};
   }
   return kept;
-}
-
-std::unique_ptr<OutputFile> go_on_with(Files& files, const std::filesystem::path& file, std::int64_t last_step) {
-  constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
-  if (exists(files, file)) files.truncate(file, bytes_to_keep(read_text(files, file, kLimit), last_step));
-  return files.append(file);
 }
 
 // The numbers in `value`, tagged by their place.
@@ -45,13 +44,25 @@ Scalars scalars_of(const Json& record) {
 }  // namespace
 
 MetricsLog::MetricsLog(Files& files, const std::filesystem::path& folder, std::int64_t last_step)
-    : file_(go_on_with(files, folder / kName, last_step)), events_(files, folder, last_step) {}
+    : events_(files, folder, last_step) {
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
+  const auto file = folder / kName;
+  if (exists(files, file)) {
+    const Kept kept = to_keep(read_text(files, file, kLimit), last_step);
+    files.truncate(file, kept.bytes);
+    evaluated_ = kept.evaluated;
+  }
+  file_ = files.append(file);
+}
 
 void MetricsLog::write(const Json& record) {
   file_->write(record.dump() + "\n");
   events_.write(record["step"], scalars_of(record));
 }
 
-void MetricsLog::sync() { file_->sync(); }
+void MetricsLog::sync() {
+  file_->sync();
+  events_.sync();
+}
 
 }  // namespace peerless

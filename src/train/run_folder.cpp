@@ -8,6 +8,7 @@
 
 #include "peerless/base/hash.h"
 #include "peerless/base/random.h"
+#include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/train/machine.h"
 
 namespace peerless {
@@ -48,7 +49,7 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   make_folders(files, folder);
   auto lock = files.lock(folder / kLock, concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
   if (exists(files, id_file)) {
-    if (mode == RunMode::begin && exists(files, folder / "checkpoints"))
+    if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())
       throw Error(ExitCode::output, folder,
                   ": already holds a run; choose another run.name, or go on with it by --resume auto");
     return {folder, Digest::parse(read_text(files, id_file, kLimit), id_file.string()).hex(), std::move(lock)};

@@ -1,5 +1,6 @@
 #include "peerless/train/setup.h"
 
+#include <string_view>
 #include <thread>
 
 namespace peerless {
@@ -17,6 +18,14 @@ at::ScalarType compute_dtype(Precision precision) { return precision == Precisio
 // Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, when busy.
 void set_threads(std::int64_t threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+Error to_error(const c10::Error& error) {
+  const std::string_view message = error.what_without_backtrace();
+  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
+                      message.find("can't allocate memory") != std::string_view::npos;
+  return memory ? Error(ExitCode::config, "not enough memory for this model and its batches: ", message)
+                : Error(ExitCode::internal, message);
 }
 
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device) {

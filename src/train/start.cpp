@@ -37,6 +37,9 @@ void check_config(const CheckpointInfo& before, const RunConfig& config, const S
   std::vector<std::string> may_change;
   for (const auto& key : options.override_keys) may_change.push_back(config::plain_key<RunConfig>(key));
   auto differences = config::compare(config::parse<RunConfig>(before.config, "config of the checkpoint"), config);
+  for (const auto& d : differences)
+    if (origin != Origin::weights || config::covers("model", d.path))
+      log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
   std::erase_if(differences, [&](const auto& d) {
     if (origin == Origin::weights) return !config::covers("model", d.path);
     if (options.allow_data_change && changes_data(d)) return true;
@@ -44,8 +47,13 @@ void check_config(const CheckpointInfo& before, const RunConfig& config, const S
   });
   check_data(differences);
   config::check_resume(differences, may_change);
-  for (const auto& d : differences)
-    log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
+}
+
+void check_length(const CheckpointInfo& before, const RunConfig& config) {
+  if (before.step >= config.last_step())
+    throw Error(ExitCode::config, "the checkpoint to start from has done ", before.step,
+                " steps, and this run ends at ", config.last_step(),
+                ": nothing is left to train; name more train.max_steps, or --weights-only");
 }
 
 // The sources that only one of two lists has, a line each.
@@ -117,7 +125,9 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
                   const StopRequest& stop, Status& status, Files& files) {
   const Start start = find_start(folder, options, files);
   const auto& checkpoint = start.checkpoint;
+  if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
   if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
+  if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
   const auto communicator = single_process();
   Trainer trainer(config, folder, status, *communicator, files);
   if (checkpoint) {
@@ -128,10 +138,8 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
     trainer.restore(state, part);
   }
   write_atomically(files, folder.config(), config::dump(config));
-  if (start.origin == Origin::itself) {
+  if (start.origin == Origin::itself)
     CheckpointFolder(files, folder.checkpoints()).set_aside_after(checkpoint->info().step);
-    status.durable(checkpoint->info().step);
-  }
   return trainer.run(stop);
 }
 
@@ -151,6 +159,11 @@ ExitCode train(const RunConfig& config, const StartOptions& options, Files& file
     log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
     status.ended(error.code());
     throw;
+  } catch (const c10::Error& error) {
+    const Error readable = to_error(error);
+    log::write_to_file(log::Level::error, concat(name(readable.code()), ": ", readable.what()));
+    status.ended(readable.code());
+    throw readable;
   } catch (const std::exception& error) {
     log::write_to_file(log::Level::error, error.what());
     status.ended(ExitCode::internal);

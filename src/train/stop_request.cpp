@@ -18,11 +18,13 @@ std::array<Handled, 4> handled{
     {{SIGTERM, "SIGTERM", {}}, {SIGUSR1, "SIGUSR1", {}}, {SIGINT, "SIGINT", {}}, {SIGHUP, "SIGHUP", {}}}};
 
 std::atomic<int> received_signal{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "a signal handler may touch nothing else");
 
 void on_signal(int signal) {
   constexpr int kKilledByInterrupt = 130;
-  if (signal == SIGINT && received_signal == SIGINT) _exit(kKilledByInterrupt);
+  if (signal == SIGINT && interrupted.exchange(true)) _exit(kKilledByInterrupt);
   received_signal = signal;
 }
 
@@ -30,6 +32,7 @@ void on_signal(int signal) {
 
 StopRequest::StopRequest() {
   received_signal = 0;
+  interrupted = false;
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -46,10 +46,11 @@ ExitCode Trainer::run(const StopRequest& stop) {
     stopping = asked_to_stop(stop);
     const bool ending = stopping || finished();
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
-    if (evaluation_is_due()) validate();
     if (due(config_.checkpoint.every_steps) || ending) save();
+    if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
     give_up_if_diverged();
   }
+  give_up_if_diverged();  // a run that ended so does so again
   end();
   return finished() ? ExitCode::ok : ExitCode::preempted;
 }
@@ -94,7 +95,7 @@ void Trainer::begin() {
             "; a step takes ", config_.train.global_batch_size);
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
             human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
-  progress_ = std::make_unique<Progress>(ProgressOptions{.last_step = last_step(),
+  progress_ = std::make_unique<Progress>(ProgressOptions{.last_step = config_.last_step(),
                                                          .tokens_per_step = config_.tokens_per_step(),
                                                          .flops_per_token = flops_per_token,
                                                          .peak_flops_per_second = peak.flops_per_second,
@@ -102,6 +103,7 @@ void Trainer::begin() {
   metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
   status_.running(counters_.step);
+  if (counters_.step > 0 && evaluation_is_due() && !metrics_->evaluated()) validate();  // a stop left it out
 }
 
 void Trainer::end() const {
@@ -155,6 +157,7 @@ void Trainer::validate() {
   Json record = position();
   record["eval"] = results;
   metrics_->write(record);
+  metrics_->sync();
 }
 
 void Trainer::save() {
@@ -206,10 +209,6 @@ bool Trainer::due(const Duration& every) const {
 bool Trainer::evaluation_is_due() const {
   const bool never = config_.eval.every_steps.steps(config_.train.max_steps, config_.tokens_per_step()) == 0;
   return due(config_.eval.every_steps) || (counters_.step == config_.train.max_steps && !never);
-}
-
-std::int64_t Trainer::last_step() const {
-  return std::min(config_.train.max_steps, config_.train.stop_at.value_or(config_.train.max_steps));
 }
 
 }  // namespace peerless

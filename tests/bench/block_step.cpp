@@ -1,4 +1,5 @@
-// A training step of one feed-forward block, by the class that TrainingStep has for a whole model. Input and the gradient of the output are drawn anew for each step, before the clock starts.
+// A training step of one feed-forward block, by the class that TrainingStep has for a whole model. Input and the
+// gradient of the output are drawn anew for each step, before the clock starts.
 #include "peerless/config/config.h"
 #include "peerless/optim/step_update.h"
 #include "tests/bench/bench.h"

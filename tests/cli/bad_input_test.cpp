@@ -129,6 +129,10 @@ TEST_F(BadInput, AtResume) {
   ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
   expect(job.train("a", {"model.d_model=32"}), 78, "model.d_model");
   expect(job.train("a", {"optim.lr=0.5"}), 78, "optim.lr");
+  EXPECT_THAT(test::content(job.of_run("a") / "status.json"),
+              HasSubstr("\"code\":78,\"step\":10,\"max_steps\":40,\"durable\":10,"));
+  expect(job.train("late", {"--from", "runs/a", "train.max_steps=10"}), 78,
+         "the checkpoint to start from has done 10 steps, and this run ends at 10: nothing is left to train");
   expect(job.train("a", {"seed=2"}), 78, "seed");
   expect(job.train("a", {"--resume", "never"}), 73, "already holds a run");
   expect(job.train("a", {"--override", "optim.lrr"}), 78, "there is no key 'optim.lrr'; did you mean 'optim.lr'?");
@@ -210,6 +214,9 @@ TEST_F(BadInput, NumbersThatAreNoneAreSkippedAndThenEndTheRun) {
   EXPECT_THAT(outcome.err, HasSubstr("was not finite in 3 steps in a row"));
   EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"code\":80"));
   EXPECT_THAT(test::content(job.of_run("a") / "log.txt"), HasSubstr("error: DIVERGED: step "));
+  const auto match = outcome.err.rfind("DIVERGED: step ") + std::string("DIVERGED: step ").size();
+  const auto last = std::to_string(std::stoi(outcome.err.substr(match)));
+  expect(job.train("a", {"optim.lr=1e30", "train.max_skipped_steps=3", "train.stop_at=" + last}), 80, "DIVERGED");
   // Steps that were skipped left no trace but the counters.
   const auto steps = nlohmann::json::parse(job.run({"checkpoint", "ls", "--json", "runs/a"}).out);
   ASSERT_GE(steps.size(), 2u);

@@ -1,4 +1,4 @@
-// A checkpoint holds what the next steps depend on, and nothing idle: one changed bit of any kind of content ends in
+// A checkpoint holds what the next steps depend on, and nothing idle: one changed bit of each of these kinds ends in
 // other bits. And what starts from another run's checkpoint takes over just what it was told to.
 #include <gtest/gtest.h>
 
@@ -55,7 +55,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Kind{"second_moment", "optim.second.decoder.embedding"},
                     Kind{"moment_of_a_table", "optim.first.decoder.tables.layer1.weight"},
                     Kind{"update_counter", "optim.num_updates"}, Kind{"step_counter", "train.step"},
-                    Kind{"running_statistic", "model.decoder.layers.1.ffw.query_norm.running_mean"}),
+                    Kind{"position_in_the_data", "train.samples"},
+                    Kind{"running_statistic", "model.decoder.layers.1.ffw.query_norm.running_mean"},
+                    Kind{"running_square", "model.decoder.layers.1.ffw.query_norm.running_square"},
+                    Kind{"count_of_statistics", "model.decoder.layers.1.ffw.query_norm.num_commits"}),
     [](const auto& test) { return test.param.name; });
 
 TEST_P(ChangedCheckpoint, EndsInOtherBits) {

@@ -93,8 +93,8 @@ TEST_P(RestartReplay, AfterPausesAnywhere) {
 
 class StoppedRun : public RestartReplay {
  protected:
-  // Sixteen micro-batches make a step long enough to be met by a signal.
-  std::vector<std::string> long_steps() const { return with({"train.global_batch_size=64"}); }
+  // Sixteen micro-batches make a step long enough to be met by a signal. A stop leaves the evaluation for later.
+  std::vector<std::string> long_steps() const { return with({"train.global_batch_size=64", "eval.every_steps=1"}); }
   void SetUp() override { ASSERT_EQ(job.train("whole", long_steps()).code, 0); }
   void expect_equal_to_whole(const std::string& name) const { expect_same_runs("whole", name); }
 };
@@ -116,6 +116,9 @@ TEST_P(StoppedRun, GoesOnAfterASignal) {
     const auto resumed = job.train(name, long_steps());
     EXPECT_EQ(resumed.code, 0) << resumed;
     EXPECT_EQ(steps_executed(resumed), range(last + 1, 40));
+    const std::string evaluation = "eval small at step " + std::to_string(last) + ":";
+    EXPECT_EQ(stopped.err.find(evaluation), std::string::npos) << stopped;
+    EXPECT_NE(resumed.err.find(evaluation), std::string::npos) << resumed;
     expect_equal_to_whole(name);
   }
 }

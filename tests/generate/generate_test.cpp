@@ -59,6 +59,12 @@ TEST(Sample, TakesTheMostLikelyAndOfEqualsTheLowestId) {
   EXPECT_EQ(sample(logits, {.temperature = 1, .top_k = 1}, 123), 1);
 }
 
+TEST(Sample, RefusesWhatIsNoNumber) {
+  const std::vector<float> logits{1, std::nanf(""), 2};
+  EXPECT_THROW(sample(logits, {.temperature = 0}, 0), Error);
+  EXPECT_THROW(sample(logits, {.temperature = 1}, 0), Error);
+}
+
 TEST(Sample, DrawsEachTokenAsOftenAsItsProbability) {
   const std::vector<float> logits{std::log(0.1f), std::log(0.2f), std::log(0.7f)};
   const auto shares = [&](const Sampling& sampling) {

@@ -38,8 +38,8 @@ TEST(Transformer, ClaimsItsTrueNumberOfParameters) {
     EXPECT_EQ(config.cost(12, 50).parameters, ParameterSet(*make_model(config)).num_elements());
 }
 
-// Attention q, k, v, o: 16 x 16, 16 x 8 twice, 16 x 16; two norms of 16; swiglu 3 x 16 x 24. PEER: queries 2 heads x 6 x
-// 16, their norm 2 x 12, sub-keys 2 x 4 x 3, rows 2 heads x 3 experts x 32.
+// Attention q, k, v, o: 16 x 16, 16 x 8 twice, 16 x 16; two norms of 16; swiglu 3 x 16 x 24. PEER: queries 2 heads x 6
+// x 16, their norm 2 x 12, sub-keys 2 x 4 x 3, rows 2 heads x 3 experts x 32.
 TEST(Transformer, ClaimsTheActiveParametersThatAreCountedByHand) {
   constexpr std::int64_t kAttention = 768, kNorms = 32, kDense = 1152, kPeer = 192 + 24 + 24 + 192;
   constexpr std::int64_t kFinalNorm = 16, kVocab = 64 * 16, kEmbeddingRow = 16;
@@ -99,12 +99,6 @@ TEST(Transformer, SharesATableBetweenLayersThatNameIt) {
   const auto model = make_model(config);
   const ParameterSet parameters(*model);
   const auto& table = parameters.at("decoder.tables.pool.weight");
-  const auto ids = some_ids(1, 12);
-  const auto hidden = model->decoder->forward(ids).hidden;
-  hidden.square().sum().backward();
-  // Each layer retrieves 2 heads x 3 experts for 12 tokens out of 16: the rows of both are in one gradient.
-  EXPECT_GT(table.rows->size(), 0);
-  EXPECT_LE(table.rows->size(), 16);
   EXPECT_EQ(table.tensor.sizes(), at::IntArrayRef({16, 32}));
 }
 

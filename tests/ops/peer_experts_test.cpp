@@ -131,7 +131,8 @@ TEST_P(PeerExpertsTest, MicroBatchesAddUp) {
   EXPECT_TRUE(near(x.grad(), whole.x));
 }
 
-// The norm is added up while rows are written; a pass over them is its oracle. Rows of a first and a second micro-batch.
+// The norm is added up while rows are written; a pass over them is its oracle. Rows of a first and a second
+// micro-batch.
 TEST_P(PeerExpertsTest, EachRowKnowsTheSumOfItsSquares) {
   make(40, 6, 30, 19);
   for (const Op op : {peer_experts, plain::peer_experts}) {
@@ -177,6 +178,18 @@ INSTANTIATE_TEST_SUITE_P(All, PeerExpertsTest,
                                           testing::Values(Activation::gelu, Activation::relu, Activation::none),
                                           testing::Bool()),
                          name_of_case);
+
+// Else a model that has broken down would look sound.
+TEST_P(PeerExpertsTest, WhatIsNoNumberComesOut) {
+  make(3, 4, 5, 3);
+  at::NoGradGuard no_grad;
+  x_[1][2] = std::nan("");
+  for (const Op op : {Op(peer_experts), Op(plain::peer_experts)}) {
+    const auto broken = run(op).isnan().any(1);
+    EXPECT_TRUE(broken[1].item<bool>());
+    EXPECT_FALSE(broken[0].item<bool>() || broken[2].item<bool>());
+  }
+}
 
 class PeerExpertsInDouble : public PeerExpertsTest {};
 

@@ -31,6 +31,12 @@ TEST(Schedule, FallsInTheShapeAskedForToTheRatioAskedFor) {
   EXPECT_DOUBLE_EQ(at(DecayShape::one_minus_sqrt, 5), 0.5 + 0.5 * (1 - std::sqrt(0.5)));
 }
 
+TEST(Schedule, WithoutADecayItsShapeAndRatioAreRefused) {
+  EXPECT_NO_THROW(WsdConfig{.decay = {}}.check());
+  EXPECT_THROW((WsdConfig{.decay = {}, .decay_shape = DecayShape::cosine}.check()), Error);
+  EXPECT_THROW((WsdConfig{.decay = Duration::of_steps(0), .final_lr_ratio = 0.1}.check()), Error);
+}
+
 TEST(Schedule, CosineAndLinearFallFromTheEndOfTheWarmup) {
   const Schedule cosine(CosineConfig{.warmup = Duration::of_steps(10), .final_lr_ratio = 0.1}, 110, kTokens);
   EXPECT_DOUBLE_EQ(cosine.factor(10), 1);

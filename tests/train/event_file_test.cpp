@@ -165,9 +165,10 @@ TEST_F(EventFileTest, ATornRecordIsCut) {
 }
 
 TEST_F(EventFileTest, OtherFilesStayAsTheyAre) {
-  files.put("/run/metrics.jsonl", "{}\n");
+  for (const char* name : {"/run/metrics.jsonl", "/run/events.out.tfevents.5.host.1.0"}) files.put(name, "{}\n");
   EventFile file(files, "/run", 7);
-  EXPECT_EQ(files.content("/run/metrics.jsonl"), "{}\n");
+  for (const char* name : {"/run/metrics.jsonl", "/run/events.out.tfevents.5.host.1.0"})
+    EXPECT_EQ(files.content(name), "{}\n") << name;
 }
 
 }  // namespace

@@ -35,6 +35,13 @@ TEST_F(MetricsLogTest, CutsWhatIsBeyondTheStep) {
   EXPECT_EQ(left_of(kThree, 9), "");
 }
 
+TEST_F(MetricsLogTest, TellsWhetherTheStepWasEvaluated) {
+  for (const auto& [step, evaluated] : {std::pair{19, false}, {20, true}, {21, false}}) {
+    files.put("/run/metrics.jsonl", kThree);
+    EXPECT_EQ(MetricsLog(files, "/run", step).evaluated(), evaluated) << step;
+  }
+}
+
 TEST_F(MetricsLogTest, CutsALastLineThatIsTorn) {
   for (std::size_t size = 0; size < kThree.size(); ++size) {
     const auto left = left_of(kThree.substr(0, size), 20);

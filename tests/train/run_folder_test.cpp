@@ -63,6 +63,8 @@ TEST(RunFolder, ARunMayOnlyBeginWhereNoneHasCheckpoints) {
   { RunFolder::open(files, kRun, RunMode::begin); }
   EXPECT_EQ(opening(files, RunMode::begin).code, ExitCode::ok);  // a first start that came to nothing
   files.make_folder("/runs/a/checkpoints");
+  EXPECT_EQ(opening(files, RunMode::begin).code, ExitCode::ok);  // a first save that failed
+  files.make_folder("/runs/a/checkpoints/step-000000000001");
   EXPECT_EQ(opening(files, RunMode::begin),
             (Complaint{ExitCode::output,
                        "/runs/a: already holds a run; choose another run.name, or go on with it by --resume auto"}));

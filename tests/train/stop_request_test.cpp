@@ -30,6 +30,7 @@ TEST(StopRequest, ASecondInterruptEndsTheProcess) {
   const auto twice = [] {
     const StopRequest stop;
     raise(SIGINT);
+    raise(SIGTERM);
     raise(SIGINT);
   };
   EXPECT_EXIT(twice(), testing::ExitedWithCode(130), "");

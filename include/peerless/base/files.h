@@ -115,8 +115,8 @@ class AtomicFile {
   std::unique_ptr<OutputFile> output_;
 };
 void write_atomically(Files& files, const std::filesystem::path& file, std::string_view content);
-// For a file that hours of work end in: makes its folders, and says now what would stop it then. Error(output) where the
-// name is taken, or is a folder's; IoError where no file can be made.
+// For a file that hours of work end in: makes its folders, and says now what would stop it then. Error(output) where
+// the name is taken, or is a folder's; IoError where no file can be made.
 void expect_new(Files& files, const std::filesystem::path& file);
 
 }  // namespace peerless

@@ -1,7 +1,8 @@
 // One log for the whole program: standard error, and the run's log.txt once it is opened.
 //
-// A failure to write a log line never stops the program. Thread-safe. log.txt is the one file that is not written through
-// `Files`: nothing is ever read back from it, so that it need not be durable, and lines must not wait for the disk.
+// A failure to write a log line never stops the program. Thread-safe. log.txt is the one file that is not written
+// through `Files`: nothing is ever read back from it, so that it need not be durable, and lines must not wait for the
+// disk.
 #pragma once
 
 #include <filesystem>

@@ -19,7 +19,8 @@ std::string shortest(float value);
 std::string human(double value, std::string_view unit);
 std::string human_bytes(double bytes);  // "3.2 MB"
 
-// For names that sort as their numbers do, while these have at most `digits`: zero_padded(7, 5) = "00007". No digit is cut.
+// For names that sort as their numbers do, while these have at most `digits`: zero_padded(7, 5) = "00007". No digit is
+// cut.
 std::string zero_padded(std::int64_t number, std::size_t digits);
 
 // `text` split at each `separator`; "" gives one empty part.
@@ -29,8 +30,8 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
 // The candidate with the fewest edits from `word` (a letter added, dropped, changed, or swapped with its neighbour),
-// the first of equals; "" when all need more than 2 edits and a third of its letters, or as many edits as it has letters:
-// then it was no slip.
+// the first of equals; "" when all need more than 2 edits and a third of its letters, or as many edits as it has
+// letters: then it was no slip.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 // Control characters and bytes that are not UTF-8 (a path or a config may hold any) as \xNN, so that one message stays

@@ -35,17 +35,17 @@ class CheckpointFolder {
   std::vector<std::int64_t> steps() const;  // newest first, damaged ones too; none where there is no folder
   Checkpoint open(std::int64_t step) const;
 
-  // The newest checkpoint that verifies, with a warning about each newer one that is damaged. Nothing when there is none
-  // at all; Error(data) when all are damaged. One that cannot be read now, or by this version, ends the search: its error
-  // says nothing about damage.
+  // The newest checkpoint that verifies, with a warning about each newer one that is damaged. Nothing when there is
+  // none at all; Error(data) when all are damaged. One that cannot be read now, or by this version, ends the search:
+  // its error says nothing about damage.
   std::optional<Checkpoint> newest_good() const;
 
   // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify. Each is verified once, when it first
   // stands between others and removal. An exception has cost no checkpoint that was to be kept.
   void prune(std::int64_t keep_last);
 
-  // Renames the checkpoints after `step` to aside-step-... (aside-2-step-... where that is taken): a run that goes back to
-  // an older one calls this, lest they come back. They are the user's to remove.
+  // Renames the checkpoints after `step` to aside-step-... (aside-2-step-... where that is taken): a run that goes back
+  // to an older one calls this, lest they come back. They are the user's to remove.
   void set_aside_after(std::int64_t step);
 
  private:
@@ -64,7 +64,8 @@ bool is_one_checkpoint(const Files& files, const std::filesystem::path& path);
 // The checkpoints of a run, or of a folder of checkpoints.
 CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path);
 
-// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in it.
+// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in
+// it.
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path);
 
 }  // namespace peerless

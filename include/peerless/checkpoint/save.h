@@ -5,8 +5,8 @@
 //   everybody     const auto part = write_part(files, save.temporary(), state, rank, world)
 //   process 0     save.commit(all parts)
 //
-// Protocol (docs/formats/checkpoint.md)   folder/.tmp-step-STEP-RUN/ is made; each part written, hashed on its way, synced;
-// MANIFEST.json written, synced; the folder synced, renamed to step-STEP, and its parent synced.
+// Protocol (docs/formats/checkpoint.md)   folder/.tmp-step-STEP-RUN/ is made; each part written, hashed on its way,
+// synced; MANIFEST.json written, synced; the folder synced, renamed to step-STEP, and its parent synced.
 //
 // Rule     one save at a time in a folder: whoever saves holds the run's lock, so every .tmp-* there is a dead one's.
 // Errors   IoError; Error(io) when the disk has too little room; Error(output) when another checkpoint of that step is

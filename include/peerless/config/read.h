@@ -6,8 +6,8 @@
 
 namespace peerless::config {
 
-// Sets the fields of `value` that the tree names; the others keep what they are. Overrides hide no error of the file: its
-// values are checked as if they counted.
+// Sets the fields of `value` that the tree names; the others keep what they are. Overrides hide no error of the file:
+// its values are checked as if they counted.
 //
 // Error(config), in the order of the file, one line per problem and ten at most:
 //   run.yaml:9:3: model.ffw.num_kyes: unknown key; did you mean 'num_keys'?

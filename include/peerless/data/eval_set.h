@@ -4,8 +4,8 @@
 //           before its first input. Windows go into batches of `batch` rows, the longest first, so that little is
 //           padding: a batch is as wide as its longest row, shorter rows end in mask 0.
 // Bits      bits per byte = summed loss over all batches / (ln 2 * raw_bytes())
-// Limit     With max_batches > 0, only the first documents of a fixed random order (no run's seed is in it) are scored: as
-//           many as fit into max_batches batches whole, and one at least. All numbers are those of these documents.
+// Limit     With max_batches > 0, only the first documents of a fixed random order (no run's seed is in it) are scored:
+//           as many as fit into max_batches batches whole, and one at least. All numbers are those of these documents.
 // Errors    config  another tokenizer than the run's
 //           data    a tokenizer without bos: nothing would predict a document's first token; a document that does not
 //                   begin with it; as TokenShard

@@ -8,8 +8,8 @@
 // Atomic     Both folders are filled under other names and appear whole and durable by a rename, the training set last.
 // Left out   Empty documents, and those that are not UTF-8: counted, and the first ones named.
 // Memory     Bounded: at most 64 MiB of text, or one document, is under way. Tokens come on top, 4 bytes each: as much
-//            again as the text for usual SentencePiece models, 4 times the text for `byte`. And 16 bytes for each document
-//            of the shard that is being written.
+//            again as the text for usual SentencePiece models, 4 times the text for `byte`. And 16 bytes for each
+//            document of the shard that is being written.
 // One at a time  A lock beside each folder keeps a second process from writing it.
 // Errors     output  a folder to be written is there, or another process writes it; one folder lies in the other
 //            data    no documents, none for validation, a broken line of a .jsonl; and the errors of sources.h

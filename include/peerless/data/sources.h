@@ -3,9 +3,9 @@
 //   .jsonl        one JSON object per line, one document each: its text is a field, "text" by default; blank lines pass
 //   other files   one document per file
 //
-// Inputs     Files, folders (searched through, for files of the given suffixes) and globs. Files come in the order of the
-//            bytes of their paths, each once: "a.txt" and "./b/../a.txt" are one. Within folders, links are passed over; an
-//            input itself may be one.
+// Inputs     Files, folders (searched through, for files of the given suffixes) and globs. Files come in the order of
+//            the bytes of their normal paths, each once: "a.txt", "./b/../a.txt" and a link to it are one. Within
+//            folders, links are passed over; an input itself may be one.
 // Memory     One document at a time: a .jsonl is streamed. A document has at most 1 GiB.
 // Invalid    A document that is not UTF-8 is handed on as it is: it is for the caller to leave out and to count.
 // Errors     no_input  an input is absent or unreadable, or nothing fits

@@ -1,4 +1,5 @@
-// Token shards as one stream: a *.tok file, or a folder whose *.tok files follow each other in the order of their names.
+// Token shards as one stream: a *.tok file, or a folder whose *.tok files follow each other in the order of their
+// names.
 //
 // A shard's border is nothing special: samples reach over it. A folder written by `data prepare` lists its shards in
 // dataset.json, and one that is missing, added or changed is an error.
@@ -56,8 +57,8 @@ class TokenSource {
   std::vector<std::uint64_t> first_documents_{0};  // likewise
 };
 
-// Reads every byte at `path`, shard by shard on `threads` threads, and tells what is wrong with each bad one, a line each;
-// when all are good, what is wrong among them. Where one could not be read, all lines are in the Error instead.
+// Reads every byte at `path`, shard by shard on `threads` threads, and tells what is wrong with each bad one, a line
+// each; when all are good, what is wrong among them. Where one could not be read, all lines are in the Error instead.
 std::vector<std::string> faults(const std::filesystem::path& path, std::int64_t threads);
 
 }  // namespace peerless

@@ -4,8 +4,8 @@
 //   loss   = sum over unmasked tokens of  log-sum-exp(logits) - logit[target]  (+ z_loss * log-sum-exp^2)
 //
 // The logits of a batch are never stored: the loss works in chunks of tokens (ops/cross_entropy.h).
-// Precision  in training the product has hidden's dtype; losses of an evaluation and logits are multiplied in W's (fp32),
-//            so that no choice of a token hangs on bf16's rounding
+// Precision  in training the product has hidden's dtype; losses of an evaluation and logits are multiplied in W's
+//            (fp32), so that no choice of a token hangs on bf16's rounding
 // Shapes   hidden [B, T, D], targets [B, T] int64, mask [B, T] uint8; W [padded vocab, D], the embedding's when tied
 #pragma once
 

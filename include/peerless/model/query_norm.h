@@ -1,9 +1,10 @@
 // The norm on top of the query network of product-key blocks.
 //
-//   batch   (q - mean) / sqrt(variance + eps) * weight + bias, per column: over the tokens of the micro-batch in training;
-//           in evaluation with running moments, into which each step's mean of first and second moments enters once, at
-//           commit(). They start at zero and are corrected for it, so one step already evaluates rightly; before the
-//           first step they count as mean 0 and variance 1. Moments are fp64: the variance is a difference of them.
+//   batch   (q - mean) / sqrt(variance + eps) * weight + bias, per column: over the tokens of the micro-batch in
+//           training; in evaluation with running moments, into which each step's mean of first and second moments
+//           enters once, at commit(). They start at zero and are corrected for it, so one step already evaluates
+//           rightly; before the first step they count as mean 0 and variance 1. Moments are fp64: the variance is a
+//           difference of them.
 //   rms     q / sqrt(mean over a head's query of q^2 + eps) * weight
 //   none    q
 //

@@ -7,13 +7,13 @@
 // Rows of W beyond vocab_size (padding) take part in nothing: no probability, no gradient.
 //
 // Shapes     T tokens, D width, V padded vocabulary: hidden [T, D], W [V, D], targets [T] int64, mask [T] uint8 or bool
-// Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at all:
-//            three matrix products a chunk and no second pass over logits. Backward may run once, and scales them in
-//            place.
-// Precision  logits are multiplied in hidden's dtype where gradients are recorded, else (evaluation) in W's; softmax, the
-//            products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
+// Gradients  of hidden and W. They are computed in the forward pass, chunk by chunk, where gradients are recorded at
+//            all: three matrix products a chunk and no second pass over logits. Backward may run once, and scales them
+//            in place.
+// Precision  logits are multiplied in hidden's dtype where gradients are recorded, else (evaluation) in W's; softmax,
+//            the products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
 //            hidden is rounded to its dtype once.
-// Memory     two chunks of logits, and the gradients themselves
+// Memory     two chunks of logits, three with softcap; both gradients in W's dtype; in bf16 a copy of W
 #pragma once
 
 #include <ATen/core/Tensor.h>

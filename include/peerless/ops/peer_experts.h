@@ -28,7 +28,8 @@ at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::
                         Activation activation, bool glu);
 
 namespace plain {
-// The same by ATen operators on any device, a piece of the tokens at a time: what runs where there is no kernel.
+// The same by ATen operators on any device, a piece of the tokens at a time: what runs where there is no kernel. On a
+// device, backward waits for the ids once a piece.
 at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const RowTable& table,
                         Activation activation, bool glu);
 }  // namespace plain

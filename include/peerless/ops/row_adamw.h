@@ -10,9 +10,12 @@
 // In both, weight is first multiplied by 1 - lr weight_decay (in the rows that are updated), and `step` is that of the
 // run, not of the row.
 //
-// Shapes   weight, m, v [N, W] contiguous, of one dtype, float or double, and the gradient of that shape; updated in place
-// Cost     reads 4 and writes 3 rows for each row updated; the clip factor goes in as grad_scale, with no pass of its own
-// Denormal numbers count as 0, so that moments of rows whose gradient is zero end at zero (on x86 CPUs).
+// Shapes   weight, m, v [N, W] contiguous, of one dtype, float or double, and the gradient of that shape; updated in
+//          place
+// Cost     reads 4 and writes 3 rows for each row updated; the clip factor goes in as grad_scale, with no pass of its
+//          own
+// Denormal numbers count as 0, so that moments of rows whose gradient is zero end at zero (on x86 CPUs with
+// fused multiply-add; without, they end below 1e-35).
 // A graph recorded before an update cannot run backward after it: autograd sees that weight has changed.
 // Threads  all of ATen's; an element depends on itself alone
 #pragma once

@@ -34,6 +34,11 @@ struct WsdConfig {
     visit("final_lr_ratio", c.final_lr_ratio, Between{0, 1}, "share of the peak that the decay ends at",
           Resume::with_override);
   }
+  void check() const {
+    const bool decays = decay.steps(/*total_steps=*/1'000'000, /*tokens_per_step=*/1) > 0;
+    if (!decays && (decay_shape != WsdConfig().decay_shape || final_lr_ratio != WsdConfig().final_lr_ratio))
+      throw Error(ExitCode::config, "decay_shape and final_lr_ratio have no effect: decay is 0");
+  }
   bool operator==(const WsdConfig&) const = default;
 };
 

@@ -1,5 +1,5 @@
-// What a training step does around its backward passes: before them the gradients are cleared; after them come the guard,
-// the clipping, the update and the statistics.
+// What a training step does around its backward passes: before them the gradients are cleared; after them come the
+// guard, the clipping, the update and the statistics.
 //
 // A step whose loss or gradient is not finite changes nothing: neither weights nor moments nor running statistics.
 #pragma once

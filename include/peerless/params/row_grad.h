@@ -50,7 +50,7 @@ class RowGrad {
   // Of all rows: added in the order of slots, so equal bits however many threads wrote them.
   double sum_of_squares() const;
 
-  at::Tensor dense() const;  // [N, W], zeros where no row was touched: for tests and brute-force references
+  at::Tensor dense() const;  // [N, W], zeros where no row was touched: for plain references
   void clear();
 
  private:

@@ -10,7 +10,7 @@ namespace peerless {
 struct Counters {
   std::int64_t step = 0;     // steps done, skipped ones included
   std::int64_t samples = 0;  // trained on, or skipped: the loader's whole position
-  std::int64_t tokens = 0;   // unmasked targets trained on
+  std::int64_t tokens = 0;   // unmasked targets trained on, or skipped
   std::int64_t skipped = 0;  // steps without an update, because loss or gradient was not finite
   std::int64_t skipped_in_a_row = 0;
 

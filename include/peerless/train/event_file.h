@@ -5,8 +5,8 @@
 //   mask(c)  c rotated right by 15 bits, plus 0xa282ead8
 //   Event    of TensorFlow's event.proto: wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7
 //
-// When a run goes on from a step, points beyond it are cut from its earlier files, and the new file begins with the mark
-// that makes a TensorBoard that is looking on forget them too.
+// When a run goes on from a step, points beyond it are cut from its earlier files, and the new file begins with the
+// mark that makes a TensorBoard that is looking on forget them too.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,7 @@ class EventFile {
   EventFile(Files& files, const std::filesystem::path& folder, std::int64_t last_step);
 
   void write(std::int64_t step, const Scalars& scalars);
+  void sync();
 
  private:
   void write_event(std::int64_t step, std::string_view fields);

@@ -14,7 +14,7 @@ std::string utc_time();  // "2026-01-31T12:00:00Z"
 // The rate that model FLOPs utilisation is a share of.
 struct PeakRate {
   double flops_per_second;
-  std::string source;  // for people: "given", "measured: fp32 matrix product of 1024^3"
+  std::string source;  // for people: "log.peak_tflops", "measured: fp32 matrix product of 1024^3"
 };
 
 // The best rate of a few square matrix products on that device, in that dtype: what the machine reaches at its best.

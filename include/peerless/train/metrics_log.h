@@ -24,12 +24,16 @@ class MetricsLog {
   // Goes on with the files in `folder`, after cutting what is beyond `last_step` and a torn last record.
   MetricsLog(Files& files, const std::filesystem::path& folder, std::int64_t last_step);
 
+  // Whether the files that it went on with end in an evaluation at `last_step`.
+  bool evaluated() const { return evaluated_; }
+
   void write(const Json& record);  // has "step"
   void sync();                     // before a checkpoint of the same step is called durable
 
  private:
-  std::unique_ptr<OutputFile> file_;
   EventFile events_;
+  std::unique_ptr<OutputFile> file_;
+  bool evaluated_ = false;
 };
 
 }  // namespace peerless

@@ -1,6 +1,7 @@
 // Everything that a run is made of: the YAML file's sections, in its order.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -107,6 +108,7 @@ struct RunConfig {
   void check() const;
 
   std::int64_t tokens_per_step() const { return train.global_batch_size * data.seq_len; }
+  std::int64_t last_step() const { return std::min(train.max_steps, train.stop_at.value_or(train.max_steps)); }
   bool operator==(const RunConfig&) const = default;
 };
 

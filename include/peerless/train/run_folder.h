@@ -24,8 +24,8 @@ enum class RunMode {
 
 class RunFolder {
  public:
-  // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this lives.
-  // Error(output) when another process has it, when it holds something else, or not what `mode` says.
+  // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this
+  // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says.
   static RunFolder open(Files& files, const std::filesystem::path& folder, RunMode mode);
 
   const std::filesystem::path& path() const { return path_; }

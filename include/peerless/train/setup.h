@@ -1,8 +1,11 @@
 // What training, evaluation and generation set up alike, from a run's config.
 #pragma once
 
+#include <c10/util/Exception.h>
+
 #include <memory>
 
+#include "peerless/base/error.h"
 #include "peerless/model/language_model.h"
 #include "peerless/train/run_config.h"
 
@@ -11,6 +14,9 @@ namespace peerless {
 at::Device choose_device(Device device);  // Error(config) when a GPU is asked for and there is none
 at::ScalarType compute_dtype(Precision precision);
 void set_threads(std::int64_t threads);  // 0: all cores
+
+// Its message without the frames of the stack. ExitCode::config where memory is short, else internal.
+Error to_error(const c10::Error& error);
 
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device);

@@ -51,8 +51,7 @@ class Trainer {
   BatchShare share() const;
   bool due(const Duration& every) const;  // at this step
   bool evaluation_is_due() const;
-  bool finished() const { return counters_.step >= last_step(); }
-  std::int64_t last_step() const;
+  bool finished() const { return counters_.step >= config_.last_step(); }
 
   RunConfig config_;
   const RunFolder& folder_;

@@ -1,6 +1,5 @@
 #include "peerless/model/ffw/peer.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "peerless/base/random.h"

@@ -52,8 +52,8 @@ PEERLESS_INLINE T exp_of_minus_abs(T x) {
   return taylor(r) * std::bit_cast<T>((F::kExponentBias - static_cast<Integer>(n)) << F::kMantissaBits);
 }
 
-// In float within two units of the last place, as a pair of polynomials (of erf itself near 0, of ln(1 - erf) beyond); in
-// double libm's.
+// In float within two units of the last place, as a pair of polynomials (of erf itself near 0, of ln(1 - erf) beyond);
+// in double libm's.
 PEERLESS_INLINE float erf(float x) {
   const float t = std::abs(x), s = x * x;
   float beyond = -1.72853470e-5F * t + 3.83197126e-4F;

@@ -30,7 +30,7 @@ PEERLESS_INLINE void activate(Activation activation, const T* s, T* value, std::
       for (std::int64_t j = 0; j < n; ++j) value[j] = s[j] * below(s[j]);
       return;
     case Activation::relu:
-      for (std::int64_t j = 0; j < n; ++j) value[j] = s[j] > 0 ? s[j] : 0;
+      for (std::int64_t j = 0; j < n; ++j) value[j] = s[j] <= 0 ? 0 : s[j];  // keeps what is no number
       return;
     case Activation::none:
       for (std::int64_t j = 0; j < n; ++j) value[j] = s[j];
@@ -46,7 +46,7 @@ PEERLESS_INLINE void slopes(Activation activation, const T* s, T* slope, std::in
         slope[j] = below(s[j]) + s[j] * exp_of_minus_abs(s[j] * s[j] / 2) * T(M_2_SQRTPI * M_SQRT1_2 / 2);
       return;
     case Activation::relu:
-      for (std::int64_t j = 0; j < n; ++j) slope[j] = s[j] > 0;
+      for (std::int64_t j = 0; j < n; ++j) slope[j] = !(s[j] <= 0);
       return;
     case Activation::none:
       for (std::int64_t j = 0; j < n; ++j) slope[j] = 1;

@@ -1,5 +1,5 @@
-// Nothing of shape [tokens, heads, top_k, d_model] is ever stored: neither the experts that tokens retrieve, nor what these
-// say, nor their gradients.
+// Nothing of shape [tokens, heads, top_k, d_model] is ever stored: neither the experts that tokens retrieve, nor what
+// these say, nor their gradients.
 #include <gtest/gtest.h>
 
 #include "tests/support/allocations.h"

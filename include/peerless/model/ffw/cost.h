@@ -25,14 +25,13 @@ struct Cost {
   }
 };
 
-// A table that a block uses: [rows, width]. Layers that share one must agree in its shape, and in all that decides how it
-// starts: fields of the block's config, as (name, value).
+// A table that a block uses: [rows, width]. Layers that share one must agree in its shape, and in all that decides how
+// it starts: fields of the block's config, as (name, value).
 struct TableUse {
   std::string name;
   std::int64_t rows;
   std::int64_t width;
   std::vector<std::pair<std::string, std::string>> start;
-  bool operator==(const TableUse&) const = default;
 };
 
 }  // namespace peerless

@@ -1,7 +1,8 @@
 // The contract that every feed-forward block keeps. Blocks live one per file beside this one; ffw_kinds.h lists them.
 //
-// forward   const: y of x's shape and dtype. It writes no state: what it wants to remember leaves in `stats` (model/stats.h),
-//           summed over the step; commit() applies the sum once. Random choices, if any, are functions of their inputs.
+// forward   const: y of x's shape and dtype. It writes no state: what it wants to remember leaves in `stats`
+//           (model/stats.h), summed over the step; commit() applies the sum once. Random choices, if any, are functions
+//           of their inputs.
 // training  Module::is_training() chooses what forward computes with and reports (batch or running statistics), never
 //           what it stores.
 // tables    belong to the transformer, so that layers may share one; a block asks for them by name at construction.
