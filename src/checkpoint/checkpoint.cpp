@@ -68,6 +68,10 @@ std::optional<std::int64_t> step_in(const fs::path& path) {
   return step;
 }
 
+bool is_damage(const Error& error) {
+  return error.code() == ExitCode::data && !dynamic_cast<const NewerFormat*>(&error);
+}
+
 // What the disk cannot give back is damage. Any other failure to read (no memory, too many open files) says nothing
 // about the checkpoint, and must not make anybody take an older one.
 Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {

@@ -34,10 +34,8 @@ std::optional<Checkpoint> CheckpointFolder::newest_good() const {
   for (const auto step : candidates) {
     try {
       return open(step);
-    } catch (const NewerFormat&) {
-      throw;
     } catch (const Error& error) {
-      if (error.code() != ExitCode::data) throw;
+      if (!is_damage(error)) throw;
       log::warning(error.what(), "; trying an older checkpoint");
     }
   }

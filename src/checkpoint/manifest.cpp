@@ -120,12 +120,7 @@ class Parser {
   }
 
   Digest digest(const Json& object, const char* key) const {
-    const auto text = string(object, key);
-    try {
-      return Digest::parse(text, key);
-    } catch (const Error& error) {
-      refuse(error.what());
-    }
+    return Digest::parse(string(object, key), concat(path_, ": ", key));
   }
 
   StoredFile stored_file(const Json& json) const {

@@ -139,10 +139,8 @@ bool Save::clear_the_way(const fs::path& target, const Manifest& manifest) {
     const auto there = Checkpoint::open(files_, target);
     intact = true;
     same = there.manifest().files == manifest.files;
-  } catch (const NewerFormat&) {
-    throw;
   } catch (const Error& error) {
-    if (error.code() != ExitCode::data) throw;
+    if (!is_damage(error)) throw;
   }
   if (!intact) {
     trash(files_, target);

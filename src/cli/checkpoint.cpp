@@ -13,15 +13,12 @@ namespace {
 const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at"};
 constexpr std::size_t kDifferencesShown = 10;
 
-Error no_checkpoint(const std::string& path) { return Error(ExitCode::no_input, path, ": holds no checkpoint"); }
-
 // The checkpoints that a path means: one, or all of a run, newest first.
 std::vector<std::filesystem::path> checkpoints_at(const std::string& path) {
   if (is_one_checkpoint(disk(), path)) return {path};
   const auto folder = checkpoints_of(disk(), path);
   std::vector<std::filesystem::path> all;
   for (const auto step : folder.steps()) all.push_back(folder.path() / step_name(step));
-  if (all.empty()) throw no_checkpoint(path);
   return all;
 }
 
@@ -53,11 +50,10 @@ std::optional<Verdict> verified(const std::filesystem::path& path) {
   try {
     const auto checkpoint = Checkpoint::open(disk(), path);
     return Verdict{path, ExitCode::ok, "", checkpoint.size_bytes(), checkpoint.manifest().tensors.size()};
-  } catch (const NewerFormat& error) {
-    return Verdict{path, ExitCode::config, error.what(), 0, 0};
   } catch (const Error& error) {
     if (!exists(disk(), path)) return std::nullopt;
-    return Verdict{path, error.code(), error.what(), 0, 0};
+    const bool newer = error.code() == ExitCode::data && !is_damage(error);
+    return Verdict{path, newer ? ExitCode::config : error.code(), error.what(), 0, 0};
   }
 }
 
@@ -71,8 +67,8 @@ std::vector<Verdict> print_verified(const std::string& path, bool as_json) {
     all.push_back(*verdict);
     as_json ? json.push_back(verdict->json()) : void(std::cout << verdict->line() << std::endl);
   }
+  if (all.empty()) throw Error(ExitCode::no_input, path, ": holds no checkpoint");
   if (as_json) print(json);
-  if (all.empty()) throw no_checkpoint(path);
   return all;
 }
 

@@ -28,10 +28,7 @@ void evaluate_sets(const TrainedModel& trained, bool as_json) {
   const RunConfig& config = trained.config;
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
-  std::vector<EvalSet> sets;  // all open before the first takes an hour
-  for (const auto& val : config.data.val)
-    sets.emplace_back(val, info_of(*trained.tokenizer), config.data.seq_len, config.train.micro_batch_size,
-                      config.eval.max_batches);
+  const auto sets = open_eval_sets(config, *trained.tokenizer);  // all, before the first takes an hour
   if (!as_json) print_head(trained);
   Json all;
   for (const auto& set : sets) {

@@ -34,4 +34,12 @@ std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t
                                          compute_dtype(config.train.precision));
 }
 
+std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer) {
+  std::vector<EvalSet> sets;
+  for (const auto& val : config.data.val)
+    sets.emplace_back(val, info_of(tokenizer), config.data.seq_len, config.train.micro_batch_size,
+                      config.eval.max_batches);
+  return sets;
+}
+
 }  // namespace peerless

@@ -37,11 +37,11 @@ void check_config(const CheckpointInfo& before, const RunConfig& config, const S
   std::vector<std::string> may_change;
   for (const auto& key : options.override_keys) may_change.push_back(config::plain_key<RunConfig>(key));
   auto differences = config::compare(config::parse<RunConfig>(before.config, "config of the checkpoint"), config);
+  if (origin == Origin::weights)
+    std::erase_if(differences, [](const auto& d) { return !config::covers("model", d.path); });
   for (const auto& d : differences)
-    if (origin != Origin::weights || config::covers("model", d.path))
-      log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
+    log::info("changed since the checkpoint: ", d.path, ": ", d.before, " -> ", d.after);
   std::erase_if(differences, [&](const auto& d) {
-    if (origin == Origin::weights) return !config::covers("model", d.path);
     if (options.allow_data_change && changes_data(d)) return true;
     return origin == Origin::branch && d.resume == Resume::with_override;  // it has a schedule of its own
   });
@@ -151,18 +151,20 @@ ExitCode train(const RunConfig& config, const StartOptions& options, Files& file
   const auto folder = RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
   log::open_file(folder.log());
   Status status(files, folder.status(), config.train.max_steps);
+  const auto tell = [&](const Error& error) {
+    log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
+    status.ended(error.code());
+  };
   try {
     const ExitCode code = train_in(folder, config, options, stop, status, files);
     status.ended(code);
     return code;
   } catch (const Error& error) {
-    log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
-    status.ended(error.code());
+    tell(error);
     throw;
   } catch (const c10::Error& error) {
     const Error readable = to_error(error);
-    log::write_to_file(log::Level::error, concat(name(readable.code()), ": ", readable.what()));
-    status.ended(readable.code());
+    tell(readable);
     throw readable;
   } catch (const std::exception& error) {
     log::write_to_file(log::Level::error, error.what());

@@ -29,9 +29,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       step_(*model_, config.optim, communicator),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
-  for (const auto& set : config.data.val)
-    eval_sets_.emplace_back(set, info_of(*tokenizer_), config.data.seq_len, config.train.micro_batch_size,
-                            config.eval.max_batches);
+  eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 

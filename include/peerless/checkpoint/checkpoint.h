@@ -27,6 +27,9 @@ std::string step_name(std::int64_t step);  // of its folder: "step-000000000100"
 std::optional<std::int64_t> step_in(
     const std::filesystem::path& path);  // that a folder's name tells; "step-7" does not
 
+// Whether an error of opening one says that it is damaged, and not just out of reach for now or for this version.
+bool is_damage(const Error& error);
+
 class Checkpoint {
  public:
   // The folder of one step, under any name but another step's.

@@ -4,8 +4,10 @@
 #include <c10/util/Exception.h>
 
 #include <memory>
+#include <vector>
 
 #include "peerless/base/error.h"
+#include "peerless/data/eval_set.h"
 #include "peerless/model/language_model.h"
 #include "peerless/train/run_config.h"
 
@@ -20,5 +22,7 @@ Error to_error(const c10::Error& error);
 
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device);
+
+std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer);  // of data.val
 
 }  // namespace peerless
