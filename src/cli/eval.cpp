@@ -1,5 +1,6 @@
 #include "peerless/cli/verbs.h"
 #include "peerless/eval/evaluate.h"
+#include "peerless/eval/loads.h"
 #include "peerless/eval/score_text.h"
 #include "peerless/train/trained_model.h"
 #include "src/cli/json.h"
@@ -18,21 +19,48 @@ struct Options {
   bool json = false;
   std::string text_file;
   std::string per_token_file;
+  std::string routing_folder;
 };
 
 void print_head(const TrainedModel& trained) {
   std::cout << trained.path.string() << ", step " << trained.info.step << std::endl;
 }
 
-void evaluate_sets(const TrainedModel& trained, bool as_json) {
+// <folder>/<set>.json and <set>.svg: what the figures of the blocks sum up. Known to be new before the model runs.
+class RoutingFiles {
+ public:
+  RoutingFiles(const std::string& folder, const std::vector<EvalSet>& sets) : folder_(folder) {
+    if (folder.empty()) return;
+    for (const auto& set : sets)
+      for (const char* suffix : {".json", ".svg"}) expect_new(disk(), file(set, suffix));
+  }
+
+  void write(const EvalSet& set, const EvalReport& report) const {
+    if (folder_.empty()) return;
+    const auto loads = loads_of(report.stats);
+    if (loads.empty()) throw Error(ExitCode::config, "--routing: no layer of this model routes tokens");
+    write_atomically(disk(), file(set, ".json"), loads_json(loads).dump() + "\n");
+    write_atomically(disk(), file(set, ".svg"), loads_svg(set.name(), loads));
+  }
+
+ private:
+  std::filesystem::path file(const EvalSet& set, const char* suffix) const { return folder_ / (set.name() + suffix); }
+
+  std::filesystem::path folder_;
+};
+
+void evaluate_sets(const TrainedModel& trained, const Options& options) {
+  const bool as_json = options.json;
   const RunConfig& config = trained.config;
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
   const auto sets = open_eval_sets(config, *trained.tokenizer);  // all, before the first takes an hour
+  const RoutingFiles routing(options.routing_folder, sets);
   if (!as_json) print_head(trained);
   Json all;
   for (const auto& set : sets) {
     const EvalReport report = evaluate(*trained.model, set);
+    routing.write(set, report);
     if (!as_json) std::cout << set.name() << ": " << report.text() << std::endl;
     all[set.name()] = report.json();
   }
@@ -107,6 +135,9 @@ void add_eval(CLI::App& app) {
                    "key.path=value over the checkpoint's config: data.val, eval.max_batches, ...");
   verb->add_flag("--json", options->json, "one JSON object on one line");
   auto* text = verb->add_option("--text", options->text_file, "score this text instead, of any length");
+  verb->add_option("--routing", options->routing_folder,
+                   "write how tokens spread over experts to <folder>/<set>.json, and a plot of it to <set>.svg")
+      ->excludes(text);
   verb->add_option("--per-token", options->per_token_file,
                    "with --text: write position, id and log-probability of each token, as JSONL")
       ->needs(text);
@@ -114,7 +145,7 @@ void add_eval(CLI::App& app) {
     const bool sets = options->text_file.empty();
     const TrainedModel trained =
         open_trained_model(disk(), options->checkpoint, options->overrides, sets ? kKeysOfSets : kKeysOfAText);
-    sets ? evaluate_sets(trained, options->json) : score_file(trained, *options);
+    sets ? evaluate_sets(trained, *options) : score_file(trained, *options);
   });
 }
 

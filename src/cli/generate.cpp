@@ -24,6 +24,7 @@ void print_continuation(const Options& options) {
   const auto prompt = encode_prompt(tokenizer, options.prompt);
   if (prompt.empty()) throw Error(ExitCode::usage, "--prompt: is empty, and the tokenizer has no bos to start from");
   Sampling sampling = options.sampling;
+  sampling.vocab_size = tokenizer.vocab_size();
   if (options.greedy) sampling.temperature = 0;
   if (options.json) {
     const auto made =

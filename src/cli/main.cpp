@@ -33,6 +33,8 @@ int run(int argc, char** argv) {
   add_tokenizer(app);
   add_data(app);
   add_config(app);
+  add_plan(app);
+  add_doctor(app);
   add_train(app, exit_code);
   add_checkpoint(app, exit_code);
   add_eval(app);

@@ -44,7 +44,7 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set) {
     sum += model.head->loss(decoded.hidden, targets, mask).cross_entropy;
     stats.add(decoded.stats);
   }
-  return {set.documents(), set.targets(), set.raw_bytes(), sum.item<double>(), model.decoder->figures(stats)};
+  return {set.documents(), set.targets(), set.raw_bytes(), sum.item<double>(), model.decoder->figures(stats), stats};
 }
 
 }  // namespace peerless

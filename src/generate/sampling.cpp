@@ -29,6 +29,8 @@ std::vector<TokenId> candidates(std::span<const float> logits, std::int64_t top_
 
 TokenId sample(std::span<const float> logits, const Sampling& sampling, std::uint64_t index) {
   PEERLESS_CHECK(!logits.empty(), "no logits");
+  if (sampling.vocab_size > 0)
+    logits = logits.first(std::min(logits.size(), static_cast<std::size_t>(sampling.vocab_size)));
   if (std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); }))
     throw Error(ExitCode::data,
                 "the model's logits are not numbers: its weights, or what they make of this text, are not finite");

@@ -12,6 +12,19 @@ auto of_block(const FfwConfig& config, F&& f) {
   return std::visit([&](const auto& c) { return f(c); }, config);
 }
 
+// "0-2, 5" of 0, 1, 2, 5.
+std::string ranges(const std::vector<std::int64_t>& ascending) {
+  std::string text;
+  for (std::size_t i = 0; i < ascending.size();) {
+    std::size_t last = i;
+    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
+    text += concat(text.empty() ? "" : ", ", ascending[i]);
+    if (last > i) text += concat("-", ascending[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
 // `a` is the first layer's that uses the table, `b` that of `layer`.
 void check_agreement(const TableUse& a, const TableUse& b, std::int64_t layer) {
   if (a.rows != b.rows || a.width != b.width)
@@ -71,19 +84,51 @@ std::vector<TableUse> ModelConfig::tables() const {
   return all;
 }
 
-Cost ModelConfig::cost(std::int64_t seq_len, std::int64_t vocab_size) const {
-  const std::int64_t embedding = padded_vocab(vocab_size) * d_model;
-  Cost total{embedding + d_model, d_model,
-             2.0 * static_cast<double>(vocab_size * d_model)};  // final norm, head's product
-  total.parameters += tie_embeddings ? 0 : embedding;
-  total.active_parameters +=
-      embedding + (tie_embeddings ? 0 : d_model);  // the head, and the token's row when it is another's
+std::int64_t ModelConfig::vocab_of(std::int64_t tokenizer_vocab) const {
+  if (vocab_size && *vocab_size < tokenizer_vocab)
+    throw Error(ExitCode::config, "model.vocab_size (", *vocab_size, ") must not be below the tokenizer's ",
+                tokenizer_vocab, " tokens");
+  return vocab_size.value_or(tokenizer_vocab);
+}
+
+std::vector<CostPart> ModelConfig::cost_parts(std::int64_t seq_len, std::int64_t vocab) const {
+  const std::int64_t embedding = padded_vocab(vocab) * d_model;
+  const auto times = [](Cost cost, std::int64_t count) {
+    Cost sum;
+    for (std::int64_t i = 0; i < count; ++i) sum += cost;
+    return sum;
+  };
+  std::vector<CostPart> parts{{"embedding", {embedding, embedding, 0}},
+                              {"attention", times(Attention::cost(*this, seq_len), n_layers)}};
+  std::vector<FfwConfig> kinds;
+  std::vector<std::vector<std::int64_t>> layers_of_kind;
   for (std::int64_t layer = 0; layer < n_layers; ++layer) {
-    total += Attention::cost(*this, seq_len);
-    total += of_block(ffw_of(layer), [&](const auto& c) { return c.cost(d_model); });
-    total += {2 * d_model, 2 * d_model, 0};
+    const auto it = std::find(kinds.begin(), kinds.end(), ffw_of(layer));
+    if (it == kinds.end()) {
+      kinds.push_back(ffw_of(layer));
+      layers_of_kind.push_back({layer});
+    } else {
+      layers_of_kind[static_cast<std::size_t>(it - kinds.begin())].push_back(layer);
+    }
   }
-  for (const auto& table : tables()) total.parameters += table.rows * table.width;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const auto& same = layers_of_kind[i];
+    const auto name = of_block(kinds[i], [](const auto& c) { return std::string(c.kind); });
+    const Cost one = of_block(kinds[i], [&](const auto& c) { return c.cost(d_model); });
+    parts.push_back({concat("ffw: ", name, ", layers ", ranges(same)), times(one, std::ssize(same))});
+  }
+  for (const auto& table : tables()) parts.push_back({concat("table ", table.name), {table.rows * table.width, 0, 0}});
+  const std::int64_t norms = (2 * n_layers + 1) * d_model;
+  parts.push_back({"norms", {norms, norms, 0}});
+  const std::int64_t untied = tie_embeddings ? 0 : embedding;
+  parts.push_back({tie_embeddings ? "head, the embedding's" : "head",
+                   {untied, untied, 2.0 * static_cast<double>(vocab * d_model)}});
+  return parts;
+}
+
+Cost ModelConfig::cost(std::int64_t seq_len, std::int64_t vocab) const {
+  Cost total;
+  for (const auto& part : cost_parts(seq_len, vocab)) total += part.cost;
   return total;
 }
 

@@ -43,6 +43,12 @@ void Stats::add(const Stats& other, const std::string& prefix) {
   }
 }
 
+std::vector<std::pair<std::string, at::Tensor>> Stats::named() const {
+  std::vector<std::pair<std::string, at::Tensor>> all;
+  for (const auto& value : values_) all.emplace_back(value.name, value.tensor);
+  return all;
+}
+
 Stats Stats::under(std::string_view prefix) const {
   Stats some;
   for (const auto& value : values_)

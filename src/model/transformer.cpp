@@ -57,18 +57,27 @@ Transformer::Transformer(const ModelConfig& config, std::int64_t vocab_size, std
   register_module("tables", owner);
 }
 
+PartOutput Transformer::run(const Layer& layer, const at::Tensor& h, const FfwInput& rest, LayerCache* cache,
+                            std::int64_t past) const {
+  const auto mixed = h + layer.attention->forward(layer.attention_norm->forward(h).to(compute_), cache, past);
+  auto ffw = layer.ffw->forward({layer.ffw_norm->forward(mixed).to(compute_), rest.token_ids, rest.counted});
+  return {mixed + ffw.y, std::move(ffw.aux_loss), std::move(ffw.stats)};
+}
+
 TransformerOutput Transformer::forward(const at::Tensor& token_ids, const at::Tensor& counted, KvCache* cache) {
   const std::int64_t past = cache ? cache->length : 0;
+  const FfwInput rest{{}, token_ids, counted};
   TransformerOutput out;
   auto h = at::embedding(embedding_, token_ids);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    h = h + layer.attention->forward(layer.attention_norm->forward(h).to(compute_), cache ? &cache->layers[i] : nullptr,
-                                     past);
-    const auto ffw = layer.ffw->forward({layer.ffw_norm->forward(h).to(compute_), token_ids, counted});
-    h = h + ffw.y;
-    if (ffw.aux_loss.defined()) out.aux_loss = out.aux_loss.defined() ? out.aux_loss + ffw.aux_loss : ffw.aux_loss;
-    out.stats.add(ffw.stats, layer_prefix(i));
+    LayerCache* const layer_cache = cache ? &cache->layers[i] : nullptr;
+    const auto layer = [this, i, rest, layer_cache, past](const at::Tensor& x) {
+      return run(layers_[i], x, rest, layer_cache, past);
+    };
+    auto part = recompute_ && is_training() ? recompute(layer, h) : layer(h);
+    h = std::move(part.h);
+    if (part.aux_loss.defined()) out.aux_loss = out.aux_loss.defined() ? out.aux_loss + part.aux_loss : part.aux_loss;
+    out.stats.add(part.stats, layer_prefix(i));
   }
   if (cache) cache->length += token_ids.size(1);
   out.hidden = final_norm_->forward(h).to(compute_);

@@ -2,25 +2,25 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
-#include <ATen/ops/bmm.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 #include <ATen/record_function.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
-#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "src/ops/group_by_row.h"
+#include "src/ops/gathered_rows.h"
 #include "src/ops/kernels/peer_experts.h"
 #include "src/ops/once_differentiable.h"
-#include "src/ops/sum_rows.h"
+#include "src/ops/pair_rows.h"
 
 namespace peerless {
 namespace {
@@ -29,8 +29,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr std::int64_t kTokensAtLeast = 8;  // of a thread
-constexpr std::int64_t kPairsAtLeast = 512;
-constexpr std::int64_t kGatheredElements = std::int64_t{1} << 24;  // of table rows, by the plain way at a time
 
 // What the two halves of an operator share beside tensors.
 struct Stage : torch::CustomClassHolder {
@@ -56,36 +54,14 @@ template <class T>
 kernels::PeerExperts<T> kernel_arguments(const Stage& stage, const at::Tensor& x, const at::Tensor& gates,
                                          const at::Tensor& ids, const at::Tensor& weight, const at::Tensor& pre,
                                          const at::Tensor& linear) {
-  return {.num_chosen = ids.size(1),
+  return {.rows = gathered_rows<T>(ids, weight),
           .d = x.size(1),
           .activation = stage.activation,
           .glu = stage.glu,
           .x = x.const_data_ptr<T>(),
           .gates = gates.const_data_ptr<T>(),
-          .ids = ids.const_data_ptr<std::int32_t>(),
-          .table = weight.const_data_ptr<T>(),
           .pre = pre.mutable_data_ptr<T>(),
           .linear = linear.mutable_data_ptr<T>()};
-}
-
-// The second half of backward. Threads get equal shares of the pairs, and own the experts that begin in theirs.
-template <class T>
-void add_row_grads(const kernels::PeerExperts<T>& peer, const T* grad_y, const kernels::PeerPairGrads<T>& pairs,
-                   std::int64_t num_pairs, RowGrad& grad) {
-  const PairsByRow groups = group_by_row({peer.ids, static_cast<std::size_t>(num_pairs)}, grad.buffer().size(0));
-  const RowGrad::Claim claim = grad.claim(groups.rows);
-  const kernels::PeerRows rows{.order = groups.order.data(),
-                               .starts = groups.starts.data(),
-                               .slots = claim.slots.data(),
-                               .squares = grad.squares().mutable_data_ptr<double>(),
-                               .first_fresh = claim.first_fresh};
-  const auto row_at = [&starts = groups.starts](std::int64_t pair) {
-    return std::lower_bound(starts.begin(), starts.end() - 1, pair) - starts.begin();
-  };
-  T* const buffer = grad.buffer().template mutable_data_ptr<T>();
-  at::parallel_for(0, num_pairs, kPairsAtLeast, [&](std::int64_t first, std::int64_t last) {
-    kernels::peer_backward_rows(peer, grad_y, pairs, rows, buffer, row_at(first), row_at(last));
-  });
 }
 
 struct PeerExperts : torch::autograd::Function<PeerExperts> {
@@ -124,74 +100,72 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
         kernels::peer_backward_tokens(peer, grad_out, grad_x.mutable_data_ptr<scalar_t>(),
                                       grad_gates.mutable_data_ptr<scalar_t>(), pairs, first, last);
       });
-      if (context->needs_input_grad(3)) add_row_grads(peer, grad_out, pairs, ids.numel(), *stage->rows);
+      if (!context->needs_input_grad(3)) return;
+      add_row_grads<scalar_t>(ids, *stage->rows, [&](const kernels::RowSlots& slots, scalar_t* buffer, auto... range) {
+        kernels::peer_backward_rows(peer, grad_out, pairs, slots, buffer, range...);
+      });
     });
     return {grad_x, grad_gates, {}, {}, {}};
   }
 };
 
-// ---- By ATen operators ---------------------------------------------------------------------------------------------
+// ---- By operators on pairs -----------------------------------------------------------------------------------------
 
-// y [T, d] from the tokens' own rows [T, P, W].
-at::Tensor run_experts(const Stage& stage, const at::Tensor& x, const at::Tensor& gates, const at::Tensor& rows) {
-  const std::int64_t d = x.size(1);
-  const auto times_x = [&](std::int64_t column) {
-    return at::bmm(rows.narrow(2, column, d), x.unsqueeze(2)).squeeze(2);  // [T, P]
-  };
-  auto hidden = times_x(0);
-  if (stage.activation == Activation::gelu) hidden = at::gelu(hidden);
-  if (stage.activation == Activation::relu) hidden = at::relu(hidden);
-  if (stage.glu) hidden = hidden * times_x(d);
-  return at::bmm((gates * hidden).unsqueeze(1), rows.narrow(2, rows.size(2) - d, d)).squeeze(1);
+at::Tensor activate(Activation activation, const at::Tensor& s) {
+  switch (activation) {
+    case Activation::gelu:
+      return at::gelu(s);
+    case Activation::relu:
+      return at::relu(s);
+    case Activation::none:
+      return s;
+  }
+  TORCH_CHECK(false, "unknown activation");
+}
+
+at::Tensor slope(Activation activation, const at::Tensor& s) {
+  switch (activation) {
+    case Activation::gelu:
+      return at::gelu_backward(at::ones_like(s), s);
+    case Activation::relu:
+      return s.le(0).logical_not().to(s.scalar_type());  // 1 of what is no number, as its value is kept
+    case Activation::none:
+      return at::ones_like(s);
+  }
+  TORCH_CHECK(false, "unknown activation");
 }
 
 struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
-  // Calls f(first token, number of tokens) for pieces whose rows fit the memory this way may take.
-  template <class F>
-  static void for_pieces(const at::Tensor& ids, const at::Tensor& weight, F f) {
-    const std::int64_t tokens = ids.size(0);
-    const std::int64_t piece = std::max<std::int64_t>(1, kGatheredElements / (ids.size(1) * weight.size(1)));
-    for (std::int64_t first = 0; first < tokens; first += piece) f(first, std::min(piece, tokens - first));
-  }
-
-  static at::Tensor gather(const at::Tensor& weight, const at::Tensor& ids) {
-    return weight.index_select(0, ids.flatten()).view({ids.size(0), ids.size(1), weight.size(1)});
-  }
-
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
                             const at::Tensor& ids, const at::Tensor& weight, const c10::intrusive_ptr<Stage>& stage) {
-    const auto y = at::empty_like(x);
-    for_pieces(ids, weight, [&](std::int64_t first, std::int64_t n) {
-      const auto rows = gather(weight, ids.narrow(0, first, n));
-      y.narrow(0, first, n).copy_(run_experts(*stage, x.narrow(0, first, n), gates.narrow(0, first, n), rows));
-    });
-    context->save_for_backward({x, gates, ids, weight});
+    const std::int64_t d = x.size(1);
+    const auto pre = pair_dot(x, ids, weight, 0);
+    const auto linear = stage->glu ? pair_dot(x, ids, weight, d) : at::ones_like(pre);
+    context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
-    return y;
+    return pair_sum(gates * activate(stage->activation, pre) * linear, ids, weight, weight.size(1) - d, d);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("peer_experts");
     const auto saved = context->get_saved_variables();
-    const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3];
+    const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3], &pre = saved[4],
+               &linear = saved[5];
     const auto stage = recall(context);
-    const auto grad_x = at::empty_like(x), grad_gates = at::empty_like(gates);
-    for_pieces(ids, weight, [&](std::int64_t first, std::int64_t n) {
-      const auto leaf = [](const at::Tensor& t) { return t.detach().requires_grad_(); };
-      const auto ids_piece = ids.narrow(0, first, n);
-      const variable_list inputs{leaf(x.narrow(0, first, n)), leaf(gates.narrow(0, first, n)),
-                                 leaf(gather(weight, ids_piece))};
-      at::AutoGradMode enable_grad(true);
-      const auto y = run_experts(*stage, inputs[0], inputs[1], inputs[2]);
-      const auto piece_grads = torch::autograd::grad({y}, inputs, {grads[0].narrow(0, first, n)});
-      at::AutoGradMode disable_grad(false);
-      grad_x.narrow(0, first, n).copy_(piece_grads[0]);
-      grad_gates.narrow(0, first, n).copy_(piece_grads[1]);
-      if (!context->needs_input_grad(3)) return;
-      const auto [rows, sums] = sum_rows(ids_piece.flatten(), piece_grads[2].flatten(0, 1));
-      stage->rows->add(rows, sums);
-    });
-    return {grad_x, grad_gates, {}, {}, {}};
+    const auto grad_y = grads[0].contiguous();
+    const std::int64_t d = x.size(1);
+    const auto grad_neuron = pair_dot(grad_y, ids, weight, weight.size(1) - d);  // before its gate
+    const auto value = activate(stage->activation, pre);
+    const auto grad_u = gates * grad_neuron * slope(stage->activation, pre) * linear;
+    auto grad_x = pair_sum(grad_u, ids, weight, 0, d);
+    std::vector<PairGrads> parts{{grad_u, x}};
+    if (stage->glu) {
+      parts.push_back({gates * grad_neuron * value, x});
+      grad_x += pair_sum(parts.back().weights, ids, weight, d, d);
+    }
+    parts.push_back({gates * value * linear, grad_y});
+    if (context->needs_input_grad(3)) add_pair_grads(ids, parts, *stage->rows);
+    return {grad_x, grad_neuron * value * linear, {}, {}, {}};
   }
 };
 

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -28,6 +29,16 @@ std::size_t terminal_width() {
   winsize size{};
   constexpr std::size_t kUsual = 80;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
+}
+
+// The worst layer's fullest expert, as a multiple of the mean, and its share of experts without a token.
+std::string loads(const Figures& routing) {
+  double fullest = 0, unused = 0;
+  for (const auto& [name, value] : routing) {
+    if (name.ends_with(".load_max")) fullest = std::max(fullest, value);
+    if (name.ends_with(".load_unused")) unused = std::max(unused, value);
+  }
+  return fullest > 0 ? format("  load max %.2f unused %.1f%%", fullest, 100 * unused) : "";
 }
 
 }  // namespace
@@ -78,9 +89,10 @@ std::string Progress::time_left(std::int64_t step) const {
   return duration(recent_.seconds / recent_.steps * static_cast<double>(options_.last_step - step));
 }
 
-void Progress::print(std::int64_t step, const StepReport& report, const Performance& performance) const {
+void Progress::print(std::int64_t step, const StepReport& report, const Performance& performance,
+                     const Figures& routing) const {
   clear_line();
-  log::info(line(step, report, performance), "  eta ", time_left(step));
+  log::info(line(step, report, performance), loads(routing), "  eta ", time_left(step));
 }
 
 // A bar and the line, cut to the terminal's width: a wrapped line could not be rewritten.

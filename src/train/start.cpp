@@ -147,7 +147,7 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
 
 ExitCode train(const RunConfig& config, const StartOptions& options, Files& files) {
   const StopRequest stop;
-  set_threads(config.train.threads);
+  prepare_process(config.train.threads);
   const auto folder = RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
   log::open_file(folder.log());
   Status status(files, folder.status(), config.train.max_steps);

@@ -27,12 +27,12 @@ TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
   TrainedModel trained{config::read<RunConfig>(tree), checkpoint.path(), checkpoint.info(), nullptr, nullptr};
   const RunConfig& config = trained.config;
   check_overrides(as_trained, config, free_keys);
-  set_threads(config.train.threads);
+  prepare_process(config.train.threads);
   trained.tokenizer = open_tokenizer(config.tokenizer);
   if (trained.tokenizer->digest() != checkpoint.info().tokenizer)
     throw Error(ExitCode::config, "tokenizer: has digest ", trained.tokenizer->digest().hex(), ", ", checkpoint.path(),
                 " was trained with ", checkpoint.info().tokenizer.hex());
-  trained.model = build_model(config, trained.tokenizer->vocab_size(), choose_device(config.device));
+  trained.model = build_model(config, *trained.tokenizer, choose_device(config.device));
   const NamedTensors tensors = ParameterSet(*trained.model).named_tensors();
   const State state = to_state(tensors);
   checkpoint.load_some(state);

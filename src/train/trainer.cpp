@@ -25,7 +25,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       device_(choose_device(config.device)),
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
-      model_(build_model(config, tokenizer_->vocab_size(), device_)),
+      model_(build_model(config, *tokenizer_, device_)),
       step_(*model_, config.optim, communicator),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
@@ -85,10 +85,11 @@ void Trainer::give_up_if_diverged() const {
 void Trainer::begin() {
   const PeakRate peak = config_.log.peak_tflops ? PeakRate{*config_.log.peak_tflops * 1e12, "log.peak_tflops"}
                                                 : measure_peak(device_, compute_dtype(config_.train.precision));
-  const Cost cost = config_.model.cost(config_.data.seq_len, tokenizer_->vocab_size());
+  const Cost cost = config_.model.cost(config_.data.seq_len, config_.model.vocab_of(tokenizer_->vocab_size()));
   const double flops_per_token = 3 * cost.flops;
   log::info("model: ", count(cost.parameters), " parameters, ", count(cost.active_parameters), " active, ",
-            human(flops_per_token, "FLOP"), " per token, forward and backward");
+            human(flops_per_token, "FLOP"), " per token, forward and backward",
+            config_.train.recompute == Recompute::layer ? "; layers are recomputed in the backward pass" : "");
   log::info("data: ", count(data_.tokens()), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
             "; a step takes ", config_.train.global_batch_size);
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
@@ -120,7 +121,8 @@ Json Trainer::position() const {
 
 void Trainer::record(const StepReport& report) {
   const Performance performance = progress_->take();
-  progress_->print(counters_.step, report, performance);
+  const Figures routing = step_.figures();
+  progress_->print(counters_.step, report, performance, routing);
   status_.running(counters_.step);
   // What was printed only because the run pauses here is not recorded: a run that does not pause has no such record.
   if (!due(config_.log.every_steps) && !report.skipped && counters_.step < config_.train.max_steps) return;
@@ -134,6 +136,7 @@ void Trainer::record(const StepReport& report) {
   }
   if (report.aux_loss) record["aux_loss"] = *report.aux_loss;
   if (config_.model.z_loss > 0) record["z_loss"] = report.z_loss;
+  for (const auto& [name, value] : routing) record["routing"][name] = value;
   record["skipped_steps"] = counters_.skipped;
   record["perf"] = {{"tokens_per_sec", performance.tokens_per_second},
                     {"step_time_ms", 1e3 * performance.step_seconds},

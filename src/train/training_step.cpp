@@ -18,6 +18,7 @@ StepReport TrainingStep::run(const StepPlan& plan, const std::function<Batch()>&
 
   const double loss = gradient.loss();
   const auto [norms, skipped] = update_.finish(plan.lr, loss, [&] { model_.decoder->commit(gradient.stats()); });
+  stats_ = gradient.stats();
   StepReport report{.loss = loss,
                     .aux_loss = gradient.aux_loss(),
                     .z_loss = gradient.z_loss(),

@@ -16,11 +16,15 @@ class Work {
  public:
   virtual ~Work() = default;
   virtual Seconds run() = 0;
+  // Of matrix products and the like in one run, where the work is worth a comparison with the machine's ceiling; else
+  // 0.
+  virtual double flops() const { return 0; }
 };
 
 // Shapes are YAML; each work's source has its keys.
 std::unique_ptr<Work> block_step(const std::string& shape);  // a training step of one feed-forward block
 std::unique_ptr<Work> model_step(const std::string& shape);  // a training step of a language model
+std::unique_ptr<Work> matmul(const std::string& shape);      // a matrix product: the ceiling of all others
 
 class Stopwatch {
  public:

@@ -2,8 +2,8 @@
 //
 //   peerless_bench WORK SHAPE THREADS
 //
-// builds the work and says "ready"; then does it once for every line it reads, and answers with the seconds, a line of
-// JSON. peers.py speaks the same way.
+// builds the work and says "ready FLOPS"; then does it once for every line it reads, and answers with the seconds, a
+// line of JSON. peers.py speaks the same way.
 #include <iostream>
 #include <map>
 
@@ -14,12 +14,12 @@
 int main(int argc, char** argv) {
   using namespace peerless;
   const std::map<std::string, std::unique_ptr<bench::Work> (*)(const std::string&)> works{
-      {"block_step", bench::block_step}, {"model_step", bench::model_step}};
+      {"block_step", bench::block_step}, {"model_step", bench::model_step}, {"matmul", bench::matmul}};
   try {
     PEERLESS_CHECK(argc == 4 && works.contains(argv[1]), "expected WORK SHAPE THREADS");
-    set_threads(std::stoll(argv[3]));
+    prepare_process(std::stoll(argv[3]));
     const auto work = works.at(argv[1])(argv[2]);
-    std::cout << "ready" << std::endl;
+    std::cout << "ready " << work->flops() << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << work->run() << std::endl;
     return 0;
   } catch (const Error& error) {

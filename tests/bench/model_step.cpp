@@ -1,7 +1,8 @@
-// A training step of a language model as `train` does it, on token ids drawn anew for each step, before the clock
-// starts.
+// A training step of a language model by the classes that TrainingStep puts together, so that its parts can be timed,
+// on token ids drawn anew for each step, before the clock starts.
 #include "peerless/config/config.h"
-#include "peerless/train/training_step.h"
+#include "peerless/optim/step_update.h"
+#include "peerless/train/step_gradient.h"
 #include "tests/bench/bench.h"
 #include "tests/support/models.h"
 
@@ -28,8 +29,8 @@ class ModelStep final : public Work {
   explicit ModelStep(const Shape& shape)
       : shape_(shape),
         model_(test::make_model(shape.model, shape.vocab_size, shape.seq_len)),
-        communicator_(single_process()),
-        step_(*model_, shape.optim, *communicator_) {}
+        parameters_(*model_),
+        update_(parameters_, shape.optim) {}
 
   Seconds run() override {
     const std::int64_t tokens = shape_.batch * shape_.seq_len;
@@ -40,9 +41,19 @@ class ModelStep final : public Work {
                       .mask = std::vector<std::uint8_t>(static_cast<std::size_t>(tokens), 1),
                       .unmasked = tokens};
     Stopwatch watch;
-    step_.run({.targets = tokens, .lr = std::get<AdamWConfig>(shape_.optim).lr}, [&] { return batch; });
-    watch.part("step");
+    update_.begin();
+    watch.part("clear");
+    StepGradient gradient(*model_, tokens, /*micro_batches=*/1);
+    gradient.add(tensors_of(batch, at::kCPU));
+    watch.part("forward and backward");
+    update_.finish(std::get<AdamWConfig>(shape_.optim).lr, gradient.loss(),
+                   [&] { model_->decoder->commit(gradient.stats()); });
+    watch.part("update");
     return watch.seconds();
+  }
+  double flops() const override {
+    return 3 * shape_.model.cost(shape_.seq_len, shape_.vocab_size).flops *
+           static_cast<double>(shape_.batch * shape_.seq_len);
   }
 
  private:
@@ -53,8 +64,8 @@ class ModelStep final : public Work {
 
   Shape shape_;
   std::shared_ptr<LanguageModel> model_;
-  std::unique_ptr<Communicator> communicator_;
-  TrainingStep step_;
+  ParameterSet parameters_;
+  StepUpdate update_;
 };
 
 }  // namespace

@@ -69,14 +69,34 @@ def peer_pytorch(shape, threads):
 
 def llama(shape, threads):
     """Transformers' Llama, eager; attention by PyTorch's fused operator, its default."""
-    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    width = shape["model"]["ffw"]["d_ff"]
+    return model_step(LlamaForCausalLM(LlamaConfig(**common(shape), intermediate_size=width)), shape)
+
+
+def mixtral(shape, threads):
+    """Transformers' Mixtral with its fastest experts on CPUs, grouped_mm; its router's losses as in the shape."""
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    ffw = shape["model"]["ffw"]
+    config = MixtralConfig(
+        **common(shape),
+        intermediate_size=ffw["d_expert"],
+        num_local_experts=ffw["num_experts"],
+        num_experts_per_tok=ffw["top_k"],
+        output_router_logits=True,
+        router_aux_loss_coef=ffw["aux_loss"],
+        experts_implementation="grouped_mm",
+    )
+    return model_step(MixtralForCausalLM(config), shape)
+
+
+def common(shape):
     model = shape["model"]
-    config = LlamaConfig(
+    return dict(
         vocab_size=shape["vocab_size"],
         hidden_size=model["d_model"],
-        intermediate_size=model["ffw"]["d_ff"],
         num_hidden_layers=model["n_layers"],
         num_attention_heads=model["n_heads"],
         num_key_value_heads=model["n_heads"],
@@ -84,7 +104,11 @@ def llama(shape, threads):
         tie_word_embeddings=True,
         use_cache=False,
     )
-    module = LlamaForCausalLM(config)
+
+
+def model_step(module, shape):
+    import torch
+
     optimizer = adamw(module.parameters(), shape["optim"])
 
     def run():
@@ -127,7 +151,8 @@ def main():
         llama(shape, threads)()
         print("step 1/1", flush=True)
         return
-    run = {"peer_pytorch": peer_pytorch, "llama": llama, "sentencepiece": sentencepiece}[work](shape, threads)
+    works = {"peer_pytorch": peer_pytorch, "llama": llama, "mixtral": mixtral, "sentencepiece": sentencepiece}
+    run = works[work](shape, threads)
     print("ready", flush=True)
     for _ in sys.stdin:
         print(json.dumps(run()), flush=True)

@@ -23,22 +23,31 @@ def measure(row, turns):
         for side, of_side in zip(sides, seconds):
             of_side.append(side.run())
     names = "peerless", row.peer_name
-    ours, peer = (summary(name, s[1:], side.close()) for name, s, side in zip(names, seconds, sides))
+    ours, peer = (summary(name, s[1:], side, row.part) for name, s, side in zip(names, seconds, sides))
     ratio = peer["median"] / ours["median"]
     return {"work": row.work, "megabytes": row.megabytes, "ours": ours, "peer": peer, "ratio": ratio}
 
 
-def summary(name, turns, peak_bytes):
-    seconds = [sum(turn.values()) for turn in turns]
+def summary(name, turns, side, part):
+    seconds = [turn[part] if part else sum(turn.values()) for turn in turns]
     return {
         "name": name,
         "median": statistics.median(seconds),
         "min": min(seconds),
         "max": max(seconds),
         "seconds": seconds,
-        "parts": {part: statistics.median(turn[part] for turn in turns) for part in turns[0]},
-        "peak_bytes": peak_bytes,
+        "parts": {name: statistics.median(turn[name] for turn in turns) for name in turns[0]},
+        "flops": side.flops,
+        "peak_bytes": side.close(),
     }
+
+
+def ceiling(works):
+    """FLOP/s of the fastest of some matrix products."""
+    side = works.ceiling()
+    seconds = min(sum(side.run().values()) for _ in range(10))
+    side.close()
+    return side.flops / seconds
 
 
 def machine(threads):
@@ -51,6 +60,7 @@ def machine(threads):
         "cores": os.cpu_count(),
         "threads": threads,
         "dtype": "fp32",
+        "ceiling": 0,  # FLOP/s of a matrix product, measured before each row: the best
         "load_before": os.getloadavg()[0],
         "versions": versions,
     }
@@ -69,10 +79,14 @@ def shown(seconds, megabytes=0):
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
-def details(side):
-    """Where one side's time went, and its memory."""
+def details(side, ceiling_flops):
+    """Where one side's time went, its memory, and how near it came to the machine's fastest matrix product."""
     parts = ", ".join(f"{part} {shown(seconds)}" for part, seconds in side["parts"].items())
-    return f"  {side['name']}: {parts}; peak memory {side['peak_bytes'] / 1e9:.2f} GB"
+    text = f"  {side['name']}: {parts}; peak memory {side['peak_bytes'] / 1e9:.2f} GB"
+    if side["flops"]:
+        rate = side["flops"] / sum(side["parts"].values())
+        text += f"; {rate / 1e9:.0f} GFLOP/s, {rate / ceiling_flops:.0%} of a matrix product's"
+    return text
 
 
 def print_row(row):
@@ -88,6 +102,7 @@ def print_report(report):
     m = report["machine"]
     print(f"\n{m['cpu']}, {m['cores']} cores; {m['threads']} threads, {m['dtype']}", end="; ")
     print(f"load {m['load_before']:.1f} before, {m['load_after']:.1f} after")
+    print(f"matrix product of 2048^3: {m['ceiling'] / 1e9:.0f} GFLOP/s")
     print(", ".join(f"{name} {number}" for name, number in m["versions"].items()))
     print(f"medians of {report['turns']} turns; ratio = time of peer / time of ours\n")
     print(f"{'work':<48}{'ours':>11}{'peer':>11}  ratio   spread: ours | peer")
@@ -105,10 +120,12 @@ def main():
 
     report = {"machine": machine(options.threads), "turns": options.turns, "rows": []}
     with tempfile.TemporaryDirectory() as folder:
-        for row in Works(Path(folder), options.threads).rows(options.quick):
+        works = Works(Path(folder), options.threads)
+        for row in works.rows(options.quick):
             say(f"{row.work}, beside {row.peer_name}")
+            peak = report["machine"]["ceiling"] = max(report["machine"]["ceiling"], ceiling(works))
             result = measure(row, options.turns)
-            say(f"{details(result['ours'])}\n{details(result['peer'])}")
+            say(f"{details(result['ours'], peak)}\n{details(result['peer'], peak)}")
             report["rows"].append(result)
     report["machine"]["load_after"] = os.getloadavg()[0]
     if options.json:

@@ -27,6 +27,7 @@ class Row:
     peer: Callable
     peer_name: str
     megabytes: float = 0  # of text: its rate is shown instead of the time
+    part: str = ""  # of a turn: it alone is compared
 
 
 def peerless(*arguments):
@@ -45,9 +46,17 @@ class Works:
         if not quick:
             yield self.peer_layer("256^2, update: dense", 256**2, {"update": "dense"})
             yield self.peer_layer("1024^2", 1024**2)
+            yield self.more_experts()
             yield self.dense_model()
+            for experts, top_k, d_expert in ((8, 2, 512), (64, 8, 128)):
+                yield self.mixture(experts, top_k, d_expert)
+                yield self.mixture_beside_dense(experts, top_k, d_expert)
         yield self.first_step()
         yield self.prepare()
+
+    def ceiling(self):
+        """The fastest matrix product: what shares of the machine are shares of."""
+        return self.ours("matmul", {"size": 2048})()
 
     def ours(self, work, shape):
         return lambda: Worker(BUILD / "peerless_bench", work, json.dumps(shape), self.threads)
@@ -55,15 +64,28 @@ class Works:
     def peer(self, work, shape):
         return lambda: Worker(sys.executable, HERE / "peers.py", work, json.dumps(shape), self.threads)
 
-    def peer_layer(self, name, num_experts, tables=None):
+    @staticmethod
+    def peer_shape(num_experts, tables=None):
         peer = {"kind": "peer", "num_experts": num_experts, "heads": 8, "top_k": 16, "d_key": 128, "keys": "per_head"}
         optim = {**ADAMW, "tables": tables or {}}
-        shape = {"batch": 4, "seq_len": 256, "d_model": 256, "ffw": peer, "optim": optim}
+        return {"batch": 4, "seq_len": 256, "d_model": 256, "ffw": peer, "optim": optim}
+
+    def peer_layer(self, name, num_experts, tables=None):
+        shape = self.peer_shape(num_experts, tables)
         return Row(
             f"step of a PEER layer, N = {name}",
             self.ours("block_step", shape),
             self.peer("peer_pytorch", shape),
             "peer-pytorch",
+        )
+
+    def more_experts(self):
+        """Of ours alone: what 64 times as many experts cost."""
+        return Row(
+            "step of a PEER layer, N = 1024^2 beside 128^2",
+            self.ours("block_step", self.peer_shape(1024**2)),
+            self.ours("block_step", self.peer_shape(128**2)),
+            "peerless, N = 128^2",
         )
 
     def dense_model(self):
@@ -75,6 +97,37 @@ class Works:
             self.ours("model_step", shape),
             self.peer("llama", shape),
             "Transformers Llama",
+        )
+
+    @staticmethod
+    def small_shape(ffw):
+        model = {"n_layers": 4, "d_model": 256, "n_heads": 4, "ffw": ffw}
+        return {"batch": 8, "seq_len": 128, "vocab_size": 2048, "model": model, "optim": ADAMW}
+
+    @staticmethod
+    def experts(experts, top_k, d_expert):
+        losses = {"aux_loss": 0.01, "z_loss": 0}
+        return {"kind": "moe", "num_experts": experts, "top_k": top_k, "d_expert": d_expert, **losses}
+
+    def mixture(self, experts, top_k, d_expert):
+        shape = self.small_shape(self.experts(experts, top_k, d_expert))
+        return Row(
+            f"step of a mixture, {experts} experts top-{top_k}",
+            self.ours("model_step", shape),
+            self.peer("mixtral", shape),
+            "Transformers Mixtral",
+        )
+
+    def mixture_beside_dense(self, experts, top_k, d_expert):
+        """Of ours alone: a mixture beside the dense model of its active FLOPs, balance forced."""
+        ffw = {**self.experts(experts, top_k, d_expert), "route": "balanced"}
+        dense = {"kind": "dense", "activation": "swiglu", "d_ff": top_k * d_expert}
+        return Row(
+            f"{experts} experts top-{top_k} beside dense, fwd + bwd",
+            self.ours("model_step", self.small_shape(ffw)),
+            self.ours("model_step", self.small_shape(dense)),
+            "peerless, dense",
+            part="forward and backward",
         )
 
     def first_step(self):

@@ -137,7 +137,7 @@ TEST_F(Answers, TensorBoardGetsEveryKindOfScalar) {
 
 TEST_F(Answers, VersionAndHelpAreNoErrors) {
   EXPECT_THAT(output({"--version"}), testing::StartsWith("peerless "));
-  for (const char* verb : {"tokenizer", "data", "config", "train", "checkpoint", "eval", "generate"})
+  for (const char* verb : {"tokenizer", "data", "config", "train", "checkpoint", "eval", "generate", "plan", "doctor"})
     EXPECT_THAT(output({verb, "--help"}), HasSubstr("--help"));
   EXPECT_EQ(job->run({"no-such-verb"}).code, 64);
   EXPECT_EQ(job->run({}).code, 64);

@@ -56,9 +56,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Kind{"moment_of_a_table", "optim.first.decoder.tables.layer1.weight"},
                     Kind{"update_counter", "optim.num_updates"}, Kind{"step_counter", "train.step"},
                     Kind{"position_in_the_data", "train.samples"},
-                    Kind{"running_statistic", "model.decoder.layers.1.ffw.query_norm.running_mean"},
-                    Kind{"running_square", "model.decoder.layers.1.ffw.query_norm.running_square"},
-                    Kind{"count_of_statistics", "model.decoder.layers.1.ffw.query_norm.num_commits"}),
+                    Kind{"running_statistic", "model.decoder.layers.1.ffw.router.query_norm.running_mean"},
+                    Kind{"running_square", "model.decoder.layers.1.ffw.router.query_norm.running_square"},
+                    Kind{"count_of_statistics", "model.decoder.layers.1.ffw.router.query_norm.num_commits"}),
     [](const auto& test) { return test.param.name; });
 
 TEST_P(ChangedCheckpoint, EndsInOtherBits) {

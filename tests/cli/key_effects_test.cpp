@@ -37,6 +37,10 @@ const Settings kPeer{"model.layers=[]", "model.ffw={kind: peer, num_experts: 64,
 const Settings kBranch{
     "model.layers=[]",
     "model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, shared_dense: {d_ff: 8}}"};
+const Settings kMoe{"model.layers=[]", "model.ffw={kind: moe, num_experts: 4, top_k: 2, d_expert: 8}"};
+const Settings kFine{"model.layers=[]", "model.ffw={kind: moe, expansion: 2, granularity: 2, d_ff: 16}"};
+const Settings kHash{"model.layers=[]", "model.ffw={kind: hash_moe, num_experts: 4, d_expert: 8}"};
+const Settings kPkm{"model.layers=[]", "model.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8}"};
 const Settings kTwoSources{"data.train=[{path: train, weight: 1}, {path: val, weight: 1}]"};
 const Settings kDecay{"train.max_steps=4", "schedule={kind: wsd, warmup: 0, decay: 3}"};
 const Settings kManyCheckpoints{"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.keep_last=2"};
@@ -57,6 +61,7 @@ const std::vector<Row> kRows{
     {"data.val.*.name", {"data.val.0.name=renamed"}, Effect::log, "eval renamed at step 2"},
     {"model.n_layers", {"model.n_layers=3"}},
     {"model.d_model", {"model.d_model=8"}},
+    {"model.vocab_size", {"model.vocab_size=400"}},
     {"model.n_heads", {"model.n_heads=4"}},
     {"model.n_kv_heads", {"model.n_kv_heads=1"}},
     {"model.head_dim", {"model.head_dim=4"}},
@@ -69,6 +74,34 @@ const std::vector<Row> kRows{
     {"model.ffw.kind", {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8}"}},
     {"model.ffw[dense].activation", {"model.ffw.activation=gelu"}},
     {"model.ffw[dense].d_ff", {"model.ffw.d_ff=16"}},
+    {"model.ffw[moe].num_experts", {"model.ffw.num_experts=6"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].top_k", {"model.ffw.top_k=3"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].d_expert", {"model.ffw.d_expert=4"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].expansion", {"model.ffw.expansion=3"}, Effect::bits, "", 0, kFine},
+    {"model.ffw[moe].granularity", {"model.ffw.granularity=4"}, Effect::bits, "", 0, kFine},
+    {"model.ffw[moe].d_ff", {"model.ffw.d_ff=8"}, Effect::bits, "", 0, kFine},
+    {"model.ffw[moe].activation", {"model.ffw.activation=gelu"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].score", {"model.ffw.score=sigmoid"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].normalize_top_k", {"model.ffw.normalize_top_k=false"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].route_scale", {"model.ffw.route_scale=2"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].shared_experts", {"model.ffw.shared_experts=1"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].aux_loss", {"model.ffw.aux_loss=1"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].z_loss", {"model.ffw.z_loss=1"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].bias_update_rate", {"model.ffw.bias_update_rate=0.1"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].post_norm", {"model.ffw.post_norm=true"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[moe].route", {"model.ffw.route=balanced"}, Effect::bits, "", 0, kMoe},
+    {"model.ffw[hash_moe].num_experts", {"model.ffw.num_experts=3"}, Effect::bits, "", 0, kHash},
+    {"model.ffw[hash_moe].d_expert", {"model.ffw.d_expert=4"}, Effect::bits, "", 0, kHash},
+    {"model.ffw[hash_moe].activation", {"model.ffw.activation=gelu"}, Effect::bits, "", 0, kHash},
+    {"model.ffw[pkm].num_values", {"model.ffw.num_values=81"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].heads", {"model.ffw.heads=1"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].top_k", {"model.ffw.top_k=2"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].d_key", {"model.ffw.d_key=4"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].keys", {"model.ffw.keys=shared"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].query_norm", {"model.ffw.query_norm=rms"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].score", {"model.ffw.score=relu"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].gate", {"model.ffw.gate=silu"}, Effect::bits, "", 0, kPkm},
+    {"model.ffw[pkm].table", {"model.ffw.table=pool"}, Effect::bits, "", 0, kPkm},
     {"model.ffw[peer].num_experts", {"model.ffw.num_experts=81"}, Effect::bits, "", 0, kPeer},
     {"model.ffw[peer].heads", {"model.ffw.heads=1"}, Effect::bits, "", 0, kPeer},
     {"model.ffw[peer].top_k", {"model.ffw.top_k=2"}, Effect::bits, "", 0, kPeer},
@@ -93,6 +126,7 @@ const std::vector<Row> kRows{
     {"train.max_steps", {"train.max_steps=3"}, Effect::log, "step 3/3"},
     {"train.stop_at", {"train.stop_at=1"}, Effect::log, "step 1/1"},
     {"train.precision", {"train.precision=bf16"}},
+    {"train.recompute", {"train.recompute=layer"}, Effect::log, "layers are recomputed"},
     {"train.threads", {"train.threads=1"}, Effect::log, "cpu, 1 threads"},
     {"train.max_skipped_steps",
      {"train.max_skipped_steps=2"},

@@ -59,6 +59,12 @@ TEST(Sample, TakesTheMostLikelyAndOfEqualsTheLowestId) {
   EXPECT_EQ(sample(logits, {.temperature = 1, .top_k = 1}, 123), 1);
 }
 
+TEST(Sample, DrawsNoIdThatTheTokenizerLacks) {
+  const std::vector<float> logits{0, 1, 9, 9};
+  EXPECT_EQ(sample(logits, {.temperature = 0, .vocab_size = 2}, 0), 1);
+  for (std::uint64_t i = 0; i < 50; ++i) EXPECT_LT(sample(logits, {.vocab_size = 2}, i), 2);
+}
+
 TEST(Sample, RefusesWhatIsNoNumber) {
   const std::vector<float> logits{1, std::nanf(""), 2};
   EXPECT_THROW(sample(logits, {.temperature = 0}, 0), Error);

@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent / "peers"))
 
 from program import write_example  # noqa: E402
 from reference_training import UNCLIPPED, batches, build, train  # noqa: E402
-from transformers_llama import llama, llama_names  # noqa: E402
+from transformers_twins import in_their_names, twin  # noqa: E402
 
 MADE_WITH = f"# tests/golden/make.py, torch {version('torch')}, transformers {version('transformers')}\n"
 SMALL = {"n_layers": 2, "d_model": 8, "n_heads": 2}
@@ -44,14 +44,15 @@ def by_transformers(folder):
     config = example("fp32", {"n_heads": 4, "n_kv_heads": 2, "ffw": ffw})
     tensors = batches(config)
     weights = build(config).named_weights()
-    twin = llama(config["model"], config["vocab_size"], weights)
-    logits = twin(tensors["inputs"][0]).logits
+    module = twin("llama", config["model"], config["vocab_size"], weights)
+    logits = module(tensors["inputs"][0]).logits
     losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tensors["targets"][0].flatten(), reduction="none")
     mask = tensors["mask"][0].flatten()
     loss = (losses * mask).sum() / mask.sum()
     loss.backward()
-    theirs = dict(twin.named_parameters())
-    gradients = {f"gradient.{a}": theirs[b].grad for a, b in llama_names(SMALL["n_layers"], tied=True).items()}
+    theirs = dict(module.named_parameters())
+    names = in_their_names({name: name for name in weights})  # ours by theirs
+    gradients = {ours.replace("model.", "gradient.", 1): theirs[name].grad for name, ours in names.items()}
     embedding = gradients["gradient.decoder.embedding"]
     padded = torch.zeros_like(weights["model.decoder.embedding"])
     padded[: len(embedding)] = embedding
@@ -85,6 +86,15 @@ def make(folder):
     tables = {"update": "dense", "weight_decay": 0.1, "grad_clip": 0.5}
     config = example("fp64", model, {"lr": 0.01, "grad_clip": 0, "tables": tables})
     by_reference(folder, "peer_options", config, 3, ("loss", "logits", "model."))
+
+    moe = {"kind": "moe", "num_experts": 5, "top_k": 2, "d_expert": 4, "score": "sigmoid", "shared_experts": 1}
+    moe |= {"bias_update_rate": 0.125, "aux_loss": 0.1, "z_loss": 0.01, "route_scale": 1.5, "post_norm": True}
+    hashed = {"kind": "hash_moe", "num_experts": 3, "d_expert": 4, "activation": "gelu"}
+    model = {"layers": [{"at": [0], "ffw": moe}, {"at": [1], "ffw": hashed}]}
+    by_reference(folder, "mixtures", example("fp64", model, UNCLIPPED | {"lr": 0.01}), 3, results)
+
+    pkm = {"kind": "pkm", "num_values": 25, "heads": 2, "top_k": 3, "d_key": 6, "gate": "silu", "table": "pool"}
+    by_reference(folder, "memory", example("fp64", {"ffw": pkm}, UNCLIPPED | {"lr": 0.01}), 3, results)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import nn
 
-from reference_peer import Peer
+from reference_experts import HashMoe, Moe
+from reference_peer import Peer, Pkm
 
 ROUND_VOCAB_TO = 64
 
@@ -91,25 +92,29 @@ def silu(x):
     return x / (1 + torch.exp(-x))
 
 
+def hidden(activation, gate, up):
+    """What stands between the matrices of a dense block."""
+    match activation:
+        case "gelu":
+            return gelu(up)
+        case "relu2":
+            return up.clamp(min=0) ** 2
+        case "swiglu":
+            return silu(gate) * up
+        case "geglu":
+            return gelu(gate) * up
+
+
 class Dense(nn.Module):
     def __init__(self, config, d_model):
         super().__init__()
         self.activation = config.get("activation", "swiglu")
-        if self.activation in ("swiglu", "geglu"):
-            self.gate = Linear(d_model, config["d_ff"])
+        self.gate = Linear(d_model, config["d_ff"]) if self.activation in ("swiglu", "geglu") else None
         self.up = Linear(d_model, config["d_ff"])
         self.down = Linear(config["d_ff"], d_model)
 
     def forward(self, x):
-        match self.activation:
-            case "gelu":
-                return self.down(gelu(self.up(x)))
-            case "relu2":
-                return self.down(self.up(x).clamp(min=0) ** 2)
-            case "swiglu":
-                return self.down(silu(self.gate(x)) * self.up(x))
-            case "geglu":
-                return self.down(gelu(self.gate(x)) * self.up(x))
+        return self.down(hidden(self.activation, self.gate and self.gate(x), self.up(x)))
 
 
 class Table(nn.Module):
@@ -141,12 +146,20 @@ class Decoder(nn.Module):
         self.table_of = []  # each layer's
         for i in range(model["n_layers"]):
             config = next((some["ffw"] for some in model.get("layers", []) if i in some["at"]), model.get("ffw"))
-            table = None
-            if config["kind"] == "peer":
-                ffw, table = Peer(config, d, Dense), config.get("table", f"layer{i}")
-                self.tables[table] = Table(config["num_experts"], (3 if config.get("glu") else 2) * d)
-            else:
-                ffw = Dense(config, d)
+            table = config.get("table", f"layer{i}") if config["kind"] in ("peer", "pkm") else None
+            match config["kind"]:
+                case "dense":
+                    ffw = Dense(config, d)
+                case "moe":
+                    ffw = Moe(config, d, Linear, RmsNorm, hidden, Dense)
+                case "hash_moe":
+                    ffw = HashMoe(config, d, i, hidden)
+                case "pkm":
+                    ffw = Pkm(config, d, Linear)
+                    self.tables[table] = Table(config["num_values"], d)
+                case "peer":
+                    ffw = Peer(config, d, Dense)
+                    self.tables[table] = Table(config["num_experts"], (3 if config.get("glu") else 2) * d)
             self.layers.append(Layer(model, ffw))
             self.table_of.append(table)
         self.final_norm = RmsNorm(d, model.get("norm_eps", 1e-5))
@@ -154,6 +167,7 @@ class Decoder(nn.Module):
     def forward(self, ids):
         h = self.embedding[ids]
         for layer, table in zip(self.layers, self.table_of):
+            layer.ffw.ids = ids
             h = layer(h, self.tables[table] if table else None)
         return self.final_norm(h)
 
@@ -190,6 +204,10 @@ class LanguageModel(nn.Module):
         log_sum = logits.exp().sum(-1).log()
         losses = log_sum - logits.gather(-1, targets[..., None])[..., 0] + self.z_loss * log_sum**2
         return (losses * mask).sum() / mask.sum()
+
+    def aux_loss(self):
+        """What the blocks add to the loss of the newest forward pass."""
+        return sum(layer.ffw.aux_loss for layer in self.decoder.layers if hasattr(layer.ffw, "aux_loss"))
 
     def named_weights(self):
         """Parameters and buffers under the names of a checkpoint."""

@@ -1,6 +1,6 @@
-"""PEER in plain PyTorch, by brute force: every expert is scored and run for every token.
+"""PEER and product-key memory in plain PyTorch, by brute force: every row is scored and used for every token.
 
-Shapes   S tokens, H heads, N = n^2 experts, K top_k, D d_model; table rows [u | v], with GLU [u | w | v]
+Shapes   S tokens, H heads, N = n^2 rows, K top_k, D d_model; rows of PEER [u | v], with GLU [u | w | v]
 """
 
 import math
@@ -68,19 +68,16 @@ def activate(name, s):
             return s
 
 
-class Peer(nn.Module):
-    def __init__(self, config, d_model, dense):
-        """`dense` builds the dense block that may stand beside the experts."""
+class ProductKeyRouter(nn.Module):
+    def __init__(self, config, rows, d_model, keys):
         super().__init__()
         self.heads, self.top_k, self.d_key = config["heads"], config["top_k"], config["d_key"]
-        self.n = math.isqrt(config["num_experts"])
-        self.score, self.activation = config.get("score", "softmax"), config.get("activation", "gelu")
-        self.glu = config.get("glu", False)
+        self.n = math.isqrt(rows)
+        self.score = config.get("score", "softmax")
         self.query = nn.Linear(d_model, self.heads * self.d_key, bias=False)
         self.query_norm = QueryNorm(config.get("query_norm", "batch"), self.heads * self.d_key)
-        sets = self.heads if config.get("keys", "shared") == "per_head" else 1
+        sets = self.heads if config.get("keys", keys) == "per_head" else 1
         self.keys = nn.Parameter(torch.empty(sets, 2, self.n, self.d_key // 2))
-        self.shared_dense = dense(config["shared_dense"], d_model) if "shared_dense" in config else None
         self.retrieved = None  # ids [S, H, K] of the newest forward pass
 
     def all_scores(self, tokens):
@@ -101,16 +98,45 @@ class Peer(nn.Module):
             case "relu":
                 return best.clamp(min=0)
 
-    def forward(self, x, table):
-        tokens = x.flatten(0, 1)
+    def forward(self, tokens):
+        """Weights [S, N], summed over heads, zeros where a row is not chosen."""
         scores, ids = self.all_scores(tokens).sort(dim=-1, descending=True, stable=True)
         self.retrieved = ids[..., : self.top_k]
         gates = self.gates(scores[..., : self.top_k])
-        weights = torch.zeros(tokens.shape[0], table.shape[0], dtype=gates.dtype)  # [S, N], summed over heads
-        weights = weights.scatter_add(1, self.retrieved.flatten(1), gates.flatten(1))
+        weights = torch.zeros(tokens.shape[0], self.n**2, dtype=gates.dtype)
+        return weights.scatter_add(1, self.retrieved.flatten(1), gates.flatten(1))
+
+
+class Peer(nn.Module):
+    def __init__(self, config, d_model, dense):
+        """`dense` builds the dense block that may stand beside the experts."""
+        super().__init__()
+        self.activation, self.glu = config.get("activation", "gelu"), config.get("glu", False)
+        self.router = ProductKeyRouter(config, config["num_experts"], d_model, keys="shared")
+        self.shared_dense = dense(config["shared_dense"], d_model) if "shared_dense" in config else None
+
+    def forward(self, x, table):
+        tokens = x.flatten(0, 1)
+        weights = self.router(tokens)
         rows = table.unflatten(1, (-1, x.shape[-1]))
         hidden = activate(self.activation, tokens @ rows[:, 0].T)
         if self.glu:
             hidden = hidden * (tokens @ rows[:, 1].T)
         y = ((weights * hidden) @ rows[:, -1]).view(x.shape)
         return y if self.shared_dense is None else y + self.shared_dense(x)
+
+
+class Pkm(nn.Module):
+    def __init__(self, config, d_model, linear):
+        super().__init__()
+        self.router = ProductKeyRouter(config, config["num_values"], d_model, keys="per_head")
+        self.gate = self.output = None
+        if config.get("gate", "none") == "silu":
+            self.gate, self.output = linear(d_model, d_model), linear(d_model, d_model)
+
+    def forward(self, x, table):
+        y = (self.router(x.flatten(0, 1)) @ table).view(x.shape)
+        if self.gate is None:
+            return y
+        gate = self.gate(x)
+        return self.output(y * gate / (1 + torch.exp(-gate)))

@@ -11,13 +11,12 @@ from torch import optim
 from torch.nn.utils import clip_grad_norm_
 
 from reference_decoder import LanguageModel
-from reference_peer import QueryNorm
 
 torch.sparse.check_sparse_tensor_invariants.enable()
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
 UNCLIPPED = {"grad_clip": 0, "tables": {"grad_clip": 0}}
-NOT_DECAYED = ("norm", "embedding", "head.", "query", "keys")
+NOT_DECAYED = ("norm", "embedding", "head.", "router")
 
 
 def batches(config, steps=1, rows=2, length=9, seed=1):
@@ -31,6 +30,10 @@ def batches(config, steps=1, rows=2, length=9, seed=1):
 
 def build(config, seed=1):
     return LanguageModel(config["model"], config["vocab_size"]).initialize(seed).to(DTYPES[config["dtype"]])
+
+
+def weights_of(config):
+    return build(config).named_weights()
 
 
 def optimizers_of(model, config):
@@ -64,7 +67,7 @@ def make_sparse(model):
     """A table's gradient becomes that of the retrieved rows alone, whatever their values: what SparseAdam updates."""
     for name, table in model.decoder.tables.items():
         users = [layer.ffw for layer, of in zip(model.decoder.layers, model.decoder.table_of) if of == name]
-        rows = torch.cat([peer.retrieved.flatten() for peer in users]).unique()
+        rows = torch.cat([ffw.router.retrieved.flatten() for ffw in users]).unique()
         values = table.weight.grad[rows]
         table.weight.grad = torch.sparse_coo_tensor(rows[None], values, table.weight.shape)
 
@@ -78,7 +81,7 @@ def train(config, tensors, model=None):
         model.zero_grad()
         logits = model.logits(ids)
         loss = model.loss(logits, targets, mask)
-        loss.backward()
+        (loss + model.aux_loss()).backward()
         losses.append(loss.item())
         results = {f"gradient.{name}": p.grad.clone() for name, p in model.named_parameters()}
         results["logits"] = logits.detach()
@@ -88,7 +91,7 @@ def train(config, tensors, model=None):
         for optimizer in optimizers:
             optimizer.step()
         for module in model.modules():
-            if isinstance(module, QueryNorm):
+            if hasattr(module, "commit"):
                 module.commit()
     model.eval()
     with torch.no_grad():

@@ -12,7 +12,7 @@ from cases import cases
 from program import peerless
 from reference_decoder import LanguageModel
 from small_job import SEQ_LEN, STEPS, VOCAB_SIZE, train
-from transformers_llama import llama
+from transformers_twins import twin
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64}
 DENSE = {"kind": "dense", "activation": "swiglu", "d_ff": 48}
@@ -43,7 +43,7 @@ def test_hold_what_the_manifest_says():
         begin, end = header[name]["data_offsets"]
         assert (tensors[name].dtype, list(tensors[name].shape)) == (DTYPES[dtype], shape), name
         assert tensors[name].numpy().tobytes() == data[begin:end], name
-    assert tensors["train.step"] == tensors["model.decoder.layers.1.ffw.query_norm.num_commits"] == STEPS
+    assert tensors["train.step"] == tensors["model.decoder.layers.1.ffw.router.query_norm.num_commits"] == STEPS
 
 
 def log_probabilities_by_windows(logits_of, tokens):
@@ -60,15 +60,15 @@ def log_probabilities_by_windows(logits_of, tokens):
 
 
 def as_llama(model, tensors):
-    twin = llama(model, VOCAB_SIZE, tensors)
-    return lambda ids: twin(ids).logits
+    module = twin("llama", model, VOCAB_SIZE, tensors)
+    return lambda ids: module(ids).logits
 
 
 def as_reference(model, tensors):
-    twin = LanguageModel(model, VOCAB_SIZE)
+    module = LanguageModel(model, VOCAB_SIZE)
     weights = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
-    twin.load_state_dict(weights)
-    return twin.eval().logits
+    module.load_state_dict(weights)
+    return module.eval().logits
 
 
 @cases(
@@ -76,10 +76,10 @@ def as_reference(model, tensors):
     transformers_untied=(as_llama, LLAMA | {"tie_embeddings": False}),
     reference_peer=(as_reference, WITH_PEER),
 )
-def test_score_a_text_token_by_token(twin, model):
+def test_score_a_text_token_by_token(module_of, model):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        logits_of = twin(model, tensors_of(train(folder, model)))
+        logits_of = module_of(model, tensors_of(train(folder, model)))
         (folder / "text.txt").write_text(TEXT)
         peerless("eval", "--checkpoint", "runs/run", "--text", "text.txt", "--per-token", "out.jsonl", folder=folder)
         lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]

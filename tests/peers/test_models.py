@@ -69,6 +69,29 @@ PEER_MODELS = {
 }
 
 
+MOE = {"kind": "moe", "num_experts": 6, "top_k": 2, "d_expert": 10}
+MIXTURES = {
+    "plain": MOE,
+    "sigmoid": MOE | {"score": "sigmoid", "top_k": 3},
+    "not_normalized": MOE | {"normalize_top_k": False, "route_scale": 2.5},
+    "top_1": MOE | {"top_k": 1},
+    "all_experts": MOE | {"top_k": 6},
+    "shared_experts": MOE | {"shared_experts": 2, "activation": "gelu"},
+    "strong_losses": MOE | {"aux_loss": 1.0, "z_loss": 0.5, "score": "sigmoid"},
+    "post_norm": MOE | {"post_norm": True, "activation": "relu2"},
+    "fine": {"kind": "moe", "expansion": 4, "granularity": 4, "d_ff": 16, "activation": "geglu"},
+    "hash": {"kind": "hash_moe", "num_experts": 4, "d_expert": 10},
+}
+
+PKM = {"kind": "pkm", "num_values": 49, "heads": 3, "top_k": 4, "d_key": 10}
+MEMORIES = {
+    "plain": PKM,
+    "gate": PKM | {"gate": "silu"},
+    "relu": PKM | {"score": "relu", "query_norm": "rms"},
+    "shared_keys": PKM | {"keys": "shared", "query_norm": "none", "score": "sigmoid"},
+}
+
+
 def in_both_dtypes(models):
     return {f"{name}_{dtype}": (dtype, options) for name, options in models.items() for dtype in ("fp64", "fp32")}
 
@@ -81,6 +104,32 @@ def test_dense(dtype, options):
 @cases(**in_both_dtypes(PEER_MODELS))
 def test_peer(dtype, options):
     compare(with_peer(dtype, **options))
+
+
+@cases(**in_both_dtypes(MIXTURES))
+def test_mixture(dtype, options):
+    compare(config_of(dtype, layers=[{"at": [1], "ffw": options}]))
+
+
+@cases(**in_both_dtypes(MEMORIES))
+def test_memory(dtype, options):
+    compare(config_of(dtype, layers=[{"at": [1], "ffw": options}]))
+
+
+def test_memories_that_share_their_values():
+    compare(config_of(ffw=PKM | {"table": "pool", "gate": "silu"}))
+
+
+def test_the_bias_of_a_loss_free_balance():
+    """After three steps the biases are the reference's, and so is what is chosen by them."""
+    config = config_of(layers=[{"at": [1], "ffw": MOE | {"bias_update_rate": 0.25, "aux_loss": 0, "z_loss": 0}}])
+    tensors = batches(config, steps=3)
+    model = build(config)
+    ours = work(config, tensors | model.named_weights())
+    reference = train(config, tensors, model)
+    name = "model.decoder.layers.1.ffw.bias"
+    assert reference[name].abs().max() > 0.3
+    assert_near(ours, {key: reference[key] for key in (name, "evaluated_logits")}, TOLERANCE["fp64"])
 
 
 @cases(fp64=("fp64",), fp32=("fp32",))

@@ -53,8 +53,8 @@ class PeerPytorch(nn.Module):
         query = self.theirs.to_queries[0].weight.grad.unflatten(0, (2, self.heads, -1)).transpose(0, 1).flatten(0, 2)
         down, up = self.theirs.weight_down_embed.weight.grad, self.theirs.weight_up_embed.weight.grad
         return {
-            "gradient.decoder.layers.1.ffw.query.weight": query,
-            "gradient.decoder.layers.1.ffw.keys": self.theirs.keys.grad.transpose(1, 2),
+            "gradient.decoder.layers.1.ffw.router.query.weight": query,
+            "gradient.decoder.layers.1.ffw.router.keys": self.theirs.keys.grad.transpose(1, 2),
             "gradient.decoder.tables.layer1.weight": torch.cat([down, up], -1),
         }
 

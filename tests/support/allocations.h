@@ -18,6 +18,7 @@ class Allocations : public c10::Allocator {
   Allocations& operator=(const Allocations&) = delete;
 
   std::int64_t peak() const { return peak_; }
+  std::int64_t live() const { return live_ - live_before_; }  // now
 
   c10::DataPtr allocate(std::size_t bytes) override {
     const auto size = static_cast<std::int64_t>(bytes);

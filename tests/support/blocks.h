@@ -32,14 +32,17 @@ class LoneBlock : public torch::nn::Module, public Tables {
   }
 
   Ffw& block() { return *block_; }
-  FfwOutput forward(const at::Tensor& x) {
-    return block_->forward({x, at::zeros({x.size(0), x.size(1)}, at::kLong), {}});
+  // Without token ids: all different ones.
+  FfwOutput forward(const at::Tensor& x, const at::Tensor& token_ids = {}) {
+    return block_->forward({x, token_ids.defined() ? token_ids : ids_for(x), {}});
   }
   // In evaluation, all tokens counted.
   FfwOutput evaluate(const at::Tensor& x) {
     const EvaluationMode evaluation(*this);
-    const std::vector<std::int64_t> shape{x.size(0), x.size(1)};
-    return block_->forward({x, at::zeros(shape, at::kLong), at::ones(shape, at::kBool)});
+    return block_->forward({x, ids_for(x), at::ones({x.size(0), x.size(1)}, at::kBool)});
+  }
+  static at::Tensor ids_for(const at::Tensor& x) {
+    return at::arange(x.size(0) * x.size(1), at::kLong).view({x.size(0), x.size(1)});
   }
   const ParameterSet& parameters_of() const { return *parameters_; }
   std::shared_ptr<RowTable> only_table() const { return tables_.begin()->second; }

@@ -22,16 +22,16 @@ inline at::Tensor activate(const at::Tensor& z, Activation activation) {
 // Scores of all experts, in training: [tokens, heads, N].
 inline at::Tensor every_score(LoneBlock& block, const PeerConfig& c, const at::Tensor& x) {
   const auto& parameters = block.parameters_of();
-  auto q = at::linear(x.flatten(0, 1), parameters.at("ffw.query.weight").tensor);
+  auto q = at::linear(x.flatten(0, 1), parameters.at("ffw.router.query.weight").tensor);
   if (c.query_norm == QueryNormKind::batch) {
     q = (q - q.mean(0)) / (q.var(0, /*unbiased=*/false) + 1e-5).sqrt();
-    q = q * parameters.at("ffw.query_norm.weight").tensor + parameters.at("ffw.query_norm.bias").tensor;
+    q = q * parameters.at("ffw.router.query_norm.weight").tensor + parameters.at("ffw.router.query_norm.bias").tensor;
   } else if (c.query_norm == QueryNormKind::rms) {
     const auto heads = q.view({-1, c.heads, c.d_key});
     q = (heads / (heads.square().mean(-1, true) + 1e-5).sqrt()).flatten(1) *
-        parameters.at("ffw.query_norm.weight").tensor;
+        parameters.at("ffw.router.query_norm.weight").tensor;
   }
-  const auto keys = parameters.at("ffw.keys").tensor.expand({c.heads, 2, c.n(), c.d_key / 2});
+  const auto keys = parameters.at("ffw.router.keys").tensor.expand({c.heads, 2, c.routing().n(), c.d_key / 2});
   const auto s = at::einsum("thpc,hpnc->thpn", {q.view({-1, c.heads, 2, c.d_key / 2}), keys});
   return (s.select(2, 0).unsqueeze(-1) + s.select(2, 1).unsqueeze(-2)).flatten(-2);
 }
@@ -46,9 +46,9 @@ inline at::Tensor score_every_expert(LoneBlock& block, const PeerConfig& c, cons
   const auto all = every_score(block, c, x);
   const auto ids = best_ids(all, c.top_k);
   const auto best = all.gather(-1, ids);
-  const auto g = c.score == PeerScore::softmax   ? best.softmax(-1)
-                 : c.score == PeerScore::sigmoid ? best.sigmoid()
-                                                 : best.relu();
+  const auto g = c.score == RouterScore::softmax   ? best.softmax(-1)
+                 : c.score == RouterScore::sigmoid ? best.sigmoid()
+                                                   : best.relu();
   const auto weights = at::zeros_like(all).scatter(-1, ids, g).sum(1);  // [tokens, N]
   const auto rows = block.only_table()->weight().view({c.num_experts, -1, x.size(-1)});
   auto hidden = activate(tokens.matmul(rows.select(1, 0).t()), c.activation);

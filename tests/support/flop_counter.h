@@ -33,7 +33,12 @@ class FlopCounter {
     if (name == "aten::bmm") flops_ += 2 * numel(0) * size(1, 2);
     // Each query of a causal attention scores and sums the positions up to its own.
     if (name == "aten::scaled_dot_product_attention") flops_ += 2 * numel(0) * (size(0, 2) + 1);
-    if (name == "peerless::peer_experts") flops_ += 2 * numel(0) * size(1, 1);  // ids [T, P], table [N, W]
+    if (name == "peerless::peer_experts" || name == "peerless::gather_sum")  // ids [T, P], table [N, W]
+      flops_ += 2 * numel(0) * size(1, 1);
+    if (name == "peerless::moe_experts") {  // ids [T, K], gate or nothing, up [E, F, D]
+      const int matrices = call.inputs()[1].toTensor().defined() ? 3 : 2;
+      flops_ += 2 * numel(0) * (matrices * size(2, 1) * size(2, 2) + size(2, 2));
+    }
     return nullptr;
   }
 

@@ -41,7 +41,7 @@ TEST_P(Golden, ExampleIsNearInBf16) {
   EXPECT_EQ(compared, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(, Golden, testing::Values("llama", "decoder", "peer", "peer_options"),
+INSTANTIATE_TEST_SUITE_P(, Golden, testing::Values("llama", "decoder", "peer", "peer_options", "mixtures", "memory"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -15,5 +15,7 @@ void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_checkpoint(CLI::App& app, ExitCode& exit_code);  // `diff` of different checkpoints exits with 1
 void add_config(CLI::App& app);
+void add_plan(CLI::App& app);
+void add_doctor(CLI::App& app);
 
 }  // namespace peerless::cli

@@ -18,6 +18,7 @@ struct EvalReport {
   std::int64_t raw_bytes = 0;
   double summed_loss = 0;  // nats
   Figures figures;         // of the blocks: "layers.2.usage", ...
+  Stats stats;             // what those figures are made of, of counted tokens: "2.load", "2.weight", ...
 
   double loss() const;
   double perplexity() const;

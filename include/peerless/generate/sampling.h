@@ -13,6 +13,7 @@ struct Sampling {
   std::int64_t top_k = 0;  // only the k most likely; 0: all
   double top_p = 1;        // only the fewest most likely whose probabilities sum to at least p
   std::uint64_t seed = 0;
+  std::int64_t vocab_size = 0;  // only the first so many ids, those that the tokenizer has; 0: all
 };
 
 // A pure function of its arguments: `index` is the number of the token in the text being generated.

@@ -25,9 +25,16 @@ struct LayersConfig {
   bool operator==(const LayersConfig&) const = default;
 };
 
+// "attention", "ffw: moe, layers 1-27", "table layer2": parameters of tables are in the parts of their names.
+struct CostPart {
+  std::string name;
+  Cost cost;
+};
+
 struct ModelConfig {
   std::int64_t n_layers = 4;
   std::int64_t d_model = 256;
+  std::optional<std::int64_t> vocab_size;
   std::int64_t n_heads = 4;
   std::optional<std::int64_t> n_kv_heads;
   std::optional<std::int64_t> head_dim;
@@ -44,6 +51,8 @@ struct ModelConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("n_layers", c.n_layers, AtLeast{1} && AtMost{1 << 12}, "decoder layers");
     visit("d_model", c.d_model, AtLeast{1} && AtMost{1 << 17}, "width of the residual stream");
+    visit("vocab_size", c.vocab_size, AtLeast{1} && AtMost{1 << 24},
+          "token ids of the embedding and head, at least as many as the tokenizer has; unset: as many");
     visit("n_heads", c.n_heads, AtLeast{1} && AtMost{1 << 12}, "query heads");
     visit("n_kv_heads", c.n_kv_heads, AtLeast{1} && AtMost{1 << 12},
           "key and value heads, each shared by n_heads / n_kv_heads query heads; unset: n_heads");
@@ -66,8 +75,11 @@ struct ModelConfig {
   std::int64_t head_width() const { return head_dim.value_or(d_model / n_heads); }
   const FfwConfig& ffw_of(std::int64_t layer) const;
   std::vector<TableUse> tables() const;  // of all layers, each once
-  // Of the whole model, for sequences of seq_len tokens.
-  Cost cost(std::int64_t seq_len, std::int64_t vocab_size) const;
+  // vocab_size, or where it is unset the tokenizer's; Error(config) when the tokenizer has more.
+  std::int64_t vocab_of(std::int64_t tokenizer_vocab) const;
+  // Of the whole model, for sequences of seq_len tokens: part by part, and their sum.
+  std::vector<CostPart> cost_parts(std::int64_t seq_len, std::int64_t vocab) const;
+  Cost cost(std::int64_t seq_len, std::int64_t vocab) const;
 
   bool operator==(const ModelConfig&) const = default;
 };

@@ -10,8 +10,8 @@ namespace peerless {
 
 class RmsNorm final : public Module {
  public:
-  RmsNorm(std::int64_t width, double eps, at::TensorOptions options)
-      : Module(options), eps_(eps), weight_(make_parameter("weight", {width}, Role::vector, Init::constant(1))) {}
+  RmsNorm(std::int64_t width, double eps, at::TensorOptions options, double start = 1)
+      : Module(options), eps_(eps), weight_(make_parameter("weight", {width}, Role::vector, Init::constant(start))) {}
 
   at::Tensor forward(const at::Tensor& x) const { return rms_norm(x, weight_, eps_); }
 

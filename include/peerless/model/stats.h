@@ -30,6 +30,7 @@ class Stats {
   Stats under(std::string_view prefix) const;
 
   bool empty() const { return values_.empty(); }
+  std::vector<std::pair<std::string, at::Tensor>> named() const;
 
  private:
   struct Value {

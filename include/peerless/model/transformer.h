@@ -13,6 +13,7 @@
 
 #include "peerless/model/attention.h"
 #include "peerless/model/config.h"
+#include "peerless/model/recompute.h"
 
 namespace peerless {
 
@@ -31,6 +32,9 @@ class Transformer final : public Module {
   // `counted` [B, T] bool: see FfwInput. With a cache, `token_ids` continue what it holds.
   TransformerOutput forward(const at::Tensor& token_ids, const at::Tensor& counted = {}, KvCache* cache = nullptr);
 
+  // In training, keep only what enters each layer, and run it again in the backward pass (model/recompute.h).
+  void recompute_layers(bool on) { recompute_ = on; }
+
   KvCache make_cache(std::int64_t batch, std::int64_t capacity) const;
 
   // Applies the statistics of one step, summed over its micro-batches and processes.
@@ -48,7 +52,10 @@ class Transformer final : public Module {
     std::shared_ptr<Ffw> ffw;
   };
   class ModelTables;
+  PartOutput run(const Layer& layer, const at::Tensor& h, const FfwInput& rest, LayerCache* cache,
+                 std::int64_t past) const;
 
+  bool recompute_ = false;
   ModelConfig config_;
   at::ScalarType compute_;
   at::Tensor embedding_;

@@ -28,8 +28,8 @@ at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::
                         Activation activation, bool glu);
 
 namespace plain {
-// The same by ATen operators on any device, a piece of the tokens at a time: what runs where there is no kernel. On a
-// device, backward waits for the ids once a piece.
+// The same on any device, by operators on pairs that have CUDA kernels of their own, and elsewhere are ATen's on a
+// piece of the tokens at a time. On a device, backward waits for the ids.
 at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const RowTable& table,
                         Activation activation, bool glu);
 }  // namespace plain

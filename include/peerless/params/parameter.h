@@ -30,7 +30,7 @@ struct Init {
 };
 
 struct Parameter {
-  std::string name;   // "layers.2.ffw.query.weight"
+  std::string name;   // "layers.2.ffw.router.query.weight"
   at::Tensor tensor;  // a leaf that requires grad
   Role role;
   Init init;

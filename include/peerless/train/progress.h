@@ -38,7 +38,8 @@ class Progress {
   // The numbers since the last call.
   Performance take();
 
-  void print(std::int64_t step, const StepReport& report, const Performance& performance) const;
+  // `routing`: how the step's tokens spread over experts, of all layers; the line has the worst of each.
+  void print(std::int64_t step, const StepReport& report, const Performance& performance, const Figures& routing) const;
   // Clears the rewritten line, so that a log line can follow.
   void clear_line() const;
 

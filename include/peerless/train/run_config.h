@@ -17,6 +17,8 @@ namespace peerless {
 
 enum class Device { automatic, cpu, cuda };
 constexpr std::array<std::string_view, 3> enum_names(Device) { return {"auto", "cpu", "cuda"}; }
+enum class Recompute { none, layer };
+constexpr std::array<std::string_view, 2> enum_names(Recompute) { return {"none", "layer"}; }
 enum class Precision { fp32, bf16 };
 constexpr std::array<std::string_view, 2> enum_names(Precision) { return {"fp32", "bf16"}; }
 
@@ -38,6 +40,7 @@ struct TrainConfig {
   std::int64_t max_steps = 200;
   std::optional<std::int64_t> stop_at;
   Precision precision = Precision::fp32;
+  Recompute recompute = Recompute::none;
   std::int64_t threads = 0;
   std::int64_t max_skipped_steps = 10;
 
@@ -51,6 +54,10 @@ struct TrainConfig {
     visit("stop_at", c.stop_at, AtLeast{1}, "end after this step with a durable checkpoint, to be resumed later",
           Resume::free);
     visit("precision", c.precision, Any{}, "dtype of matrix products; parameters, norms, routing and sums stay fp32");
+    visit("recompute", c.recompute, Any{},
+          "layer: keep only what enters each layer and run it again in the backward pass: a third more work, the same "
+          "bits, and memory for the inside of one layer instead of all",
+          Resume::free);
     visit("threads", c.threads, AtLeast{0} && AtMost{1 << 12}, "threads of a process; 0: all its cores", Resume::free);
     visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
           "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);

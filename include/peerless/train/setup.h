@@ -15,13 +15,14 @@ namespace peerless {
 
 at::Device choose_device(Device device);  // Error(config) when a GPU is asked for and there is none
 at::ScalarType compute_dtype(Precision precision);
-void set_threads(std::int64_t threads);  // 0: all cores
+// Threads (0: all cores), and memory that is freed is kept for the next step.
+void prepare_process(std::int64_t threads);
 
 // Its message without the frames of the stack. ExitCode::config where memory is short, else internal.
 Error to_error(const c10::Error& error);
 
 // Built on the device, its parameters not initialised.
-std::shared_ptr<LanguageModel> build_model(const RunConfig& config, std::int64_t vocab_size, at::Device device);
+std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device);
 
 std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer);  // of data.val
 

@@ -39,6 +39,9 @@ class TrainingStep {
 
   StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
 
+  // Of the newest step's statistics: how its tokens spread over experts. Waits for a device.
+  Figures figures() const { return model_.decoder->figures(stats_); }
+
   const ParameterSet& parameters() const { return parameters_; }
   bool has_tables() const { return !update_.gradients().tables().empty(); }
   NamedTensors named_tensors() const;  // weights, running statistics, moments: all that the next step depends on
@@ -48,6 +51,7 @@ class TrainingStep {
   Communicator& communicator_;
   ParameterSet parameters_;
   StepUpdate update_;
+  Stats stats_;
 };
 
 }  // namespace peerless

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "peerless/model/initialization.h"
-#include "peerless/ops/swiglu.h"
+#include "peerless/ops/mlp_activation.h"
 
 namespace peerless {
 
@@ -41,21 +41,8 @@ Dense::Dense(const Build& build, const DenseConfig& config, double output_scale)
 }
 
 FfwOutput Dense::forward(const FfwInput& input) const {
-  const auto up = up_->forward(input.x);
-  const auto hidden = [&] {
-    switch (activation_) {
-      case DenseActivation::gelu:
-        return at::gelu(up);
-      case DenseActivation::relu2:
-        return at::relu(up).square();
-      case DenseActivation::swiglu:
-        return swiglu(gate_->forward(input.x), up);
-      case DenseActivation::geglu:
-        return at::gelu(gate_->forward(input.x)) * up;
-    }
-    TORCH_CHECK(false, "unknown activation");
-  }();
-  return {down_->forward(hidden), {}, {}};
+  const auto gate = gate_ ? gate_->forward(input.x) : at::Tensor();
+  return {down_->forward(mlp_activation(activation_, gate, up_->forward(input.x))), {}, {}};
 }
 
 }  // namespace peerless

@@ -72,4 +72,14 @@ PEERLESS_INLINE float erf(float x) {
 }
 PEERLESS_INLINE double erf(double x) { return std::erf(x); }
 
+// The normal distribution: its function and its density.
+template <class T>
+PEERLESS_INLINE T normal_below(T x) {
+  return (1 + erf(x * T(M_SQRT1_2))) / 2;
+}
+template <class T>
+PEERLESS_INLINE T normal_density(T x) {
+  return exp_of_minus_abs(x * x / 2) * T(M_2_SQRTPI * M_SQRT1_2 / 2);
+}
+
 }  // namespace peerless::kernels

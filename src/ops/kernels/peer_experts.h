@@ -4,23 +4,20 @@
 #include <cstdint>
 
 #include "peerless/ops/activation.h"
+#include "src/ops/kernels/gathered_rows.h"
 
 namespace peerless::kernels {
 
 template <class T>
 struct PeerExperts {
-  std::int64_t num_chosen;  // P
+  GatheredRows<T> rows;  // of width 2 d, with glu 3 d
   std::int64_t d;
   Activation activation;
   bool glu;
-  const T* x;               // [T, d]
-  const T* gates;           // [T, P]
-  const std::int32_t* ids;  // [T, P]
-  const T* table;           // [N, width()]
-  T* pre;                   // [T, P]: u_i . x_t, kept by forward for backward
-  T* linear;                // [T, P]: w_i . x_t, with glu only
-
-  std::int64_t width() const { return glu ? 3 * d : 2 * d; }
+  const T* x;      // [T, d]
+  const T* gates;  // [T, P]
+  T* pre;          // [T, P]: u_i . x_t, kept by forward for backward
+  T* linear;       // [T, P]: w_i . x_t, with glu only
 };
 
 // What the pairs (token, expert) pass from the first half of backward to the second, each [T, P].
@@ -29,15 +26,6 @@ struct PeerPairGrads {
   T* u;  // gradient of u_i . x_t
   T* w;  // gradient of w_i . x_t, with glu only
   T* v;  // what expert i multiplied v_i by
-};
-
-// The pairs by expert, and where the gradient of each expert's row goes.
-struct PeerRows {
-  const std::int32_t* order;   // [T P] pairs, by expert, then by token
-  const std::int64_t* starts;  // [R + 1]: expert r's pairs are order[starts[r]] ... order[starts[r + 1] - 1]
-  const std::int32_t* slots;   // [R] row of the gradient buffer
-  double* squares;             // of each row of the buffer: the sum of its squares
-  std::int64_t first_fresh;    // rows from here on hold nothing yet
 };
 
 // y [T, d] of tokens [first, last).
@@ -49,9 +37,10 @@ template <class T>
 void peer_backward_tokens(const PeerExperts<T>& peer, const T* grad_y, T* grad_x, T* grad_gates,
                           const PeerPairGrads<T>& pairs, std::int64_t first, std::int64_t last);
 
-// Adds the gradient of experts [first, last) of `rows` to the buffer [.., width()], and sets the squares of its rows.
+// Adds the gradient of experts [first, last) of `slots` to the buffer [.., width of a row], and sets the squares of its
+// rows.
 template <class T>
 void peer_backward_rows(const PeerExperts<T>& peer, const T* grad_y, const PeerPairGrads<T>& pairs,
-                        const PeerRows& rows, T* buffer, std::int64_t first, std::int64_t last);
+                        const RowSlots& slots, T* buffer, std::int64_t first, std::int64_t last);
 
 }  // namespace peerless::kernels

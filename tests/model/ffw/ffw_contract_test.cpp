@@ -1,12 +1,11 @@
 // What every feed-forward block promises. Runs for each config type in FfwConfig, so that a block in that list is
-// tested.
+// tested; what takes a whole training step stands in tests/train/every_block_test.cpp.
 #include <gtest/gtest.h>
-
-#include <cmath>
 
 #include "peerless/config/config.h"
 #include "peerless/model/evaluation_mode.h"
 #include "tests/support/blocks.h"
+#include "tests/support/every_block.h"
 #include "tests/support/flop_counter.h"
 #include "tests/support/tensors.h"
 
@@ -17,10 +16,6 @@ using test::LoneBlock;
 using test::near;
 using test::same_bits;
 
-template <class... C>
-testing::Types<C...> as_types(std::variant<C...>*);
-using EveryKind = decltype(as_types(static_cast<FfwConfig*>(nullptr)));
-
 // A config of which a block is a part.
 struct Holder {
   FfwConfig ffw;
@@ -30,129 +25,160 @@ struct Holder {
   }
 };
 
-struct KindName {  // so a failure reads FfwContract/peer.KeepsShapeAndDtype
-  template <class C>
-  static std::string GetName(int) {
-    return std::string(C::kind);
-  }
-};
-
-template <class C>
-class FfwContract : public testing::Test {
+class FfwContract : public testing::TestWithParam<FfwConfig> {
  protected:
   static constexpr std::int64_t kWidth = 8;
+
+  // What the config claims.
+  template <class F>
+  static auto claim(F&& f) {
+    return std::visit(f, GetParam());
+  }
+  static Cost cost() {
+    return claim([](const auto& c) { return c.cost(kWidth); });
+  }
+
   static std::shared_ptr<LoneBlock> make(at::ScalarType dtype = at::kFloat, std::uint64_t seed = 1) {
-    return LoneBlock::make(C::small(), kWidth, seed, dtype);
+    return LoneBlock::make(GetParam(), kWidth, seed, dtype);
   }
   // [2, 5, kWidth], of unit variance as after a norm.
   static at::Tensor input(at::ScalarType dtype = at::kFloat) {
     torch::manual_seed(0);
     return torch::randn({2, 5, kWidth}, at::kDouble).to(dtype);
   }
+  // What a gradient is taken of: some of y, and what the block adds to the loss.
+  static at::Tensor objective(const FfwOutput& out) {
+    const auto weights = (at::arange(out.y.numel(), out.y.options()) * 0.7).sin().view_as(out.y);
+    const auto of_y = (out.y * weights).sum();
+    return out.aux_loss.defined() ? of_y + out.aux_loss : of_y;
+  }
 };
-TYPED_TEST_SUITE(FfwContract, EveryKind, KindName);
+INSTANTIATE_TEST_SUITE_P(Of, FfwContract, test::every_block(), test::name_of_block);
 
-TYPED_TEST(FfwContract, KeepsShapeAndDtype) {
+TEST_P(FfwContract, KeepsShapeAndDtype) {
   for (const auto dtype : {at::kFloat, at::kDouble}) {
-    const auto y = this->make(dtype)->forward(this->input(dtype)).y;
-    EXPECT_EQ(y.sizes(), this->input().sizes());
+    const auto y = make(dtype)->forward(input(dtype)).y;
+    EXPECT_EQ(y.sizes(), input().sizes());
     EXPECT_EQ(y.scalar_type(), dtype);
   }
 }
 
-TYPED_TEST(FfwContract, ClaimsItsTrueNumberOfParameters) {
-  const auto config = TypeParam::small();
-  std::int64_t claimed = config.cost(this->kWidth).parameters;
-  for (const auto& table : config.tables(this->kWidth, 0)) claimed += table.rows * table.width;
-  EXPECT_EQ(claimed, this->make()->parameters_of().num_elements());
+TEST_P(FfwContract, ClaimsItsTrueNumberOfParameters) {
+  std::int64_t claimed = cost().parameters;
+  for (const auto& table : claim([](const auto& c) { return c.tables(kWidth, 0); }))
+    claimed += table.rows * table.width;
+  EXPECT_EQ(claimed, make()->parameters_of().num_elements());
 }
 
-TYPED_TEST(FfwContract, ClaimsTheFlopsThatAreCounted) {
-  const auto block = this->make();
-  const auto x = this->input();
+TEST_P(FfwContract, ClaimsTheFlopsThatAreCounted) {
+  const auto block = make();
+  const auto x = input();
   const test::FlopCounter counter;
   block->forward(x);
-  EXPECT_EQ(TypeParam::small().cost(this->kWidth).flops * 10, counter.flops());
+  EXPECT_EQ(cost().flops * 10, counter.flops());
 }
 
-TYPED_TEST(FfwContract, GivesTheSameBitsFromTheSameSeed) {
-  EXPECT_TRUE(same_bits(this->make()->forward(this->input()).y, this->make()->forward(this->input()).y));
+TEST_P(FfwContract, ClaimsForRoutingNoMoreThanForAll) {
+  EXPECT_LE(cost().routing_parameters, cost().parameters);
+  EXPECT_LE(cost().routing_flops, cost().flops);
 }
 
-TYPED_TEST(FfwContract, GivesEveryParameterAFiniteGradient) {
-  const auto block = this->make();
-  const auto x = this->input().requires_grad_();
-  block->forward(x).y.square().sum().backward();
-  EXPECT_GT(x.grad().abs().sum().template item<double>(), 0);
+TEST_P(FfwContract, GivesTheSameBitsFromTheSameSeed) {
+  EXPECT_TRUE(same_bits(make()->forward(input()).y, make()->forward(input()).y));
+}
+
+TEST_P(FfwContract, GivesEveryParameterAFiniteGradient) {
+  const auto block = make();
+  const auto x = input().requires_grad_();
+  objective(block->forward(x)).backward();
+  EXPECT_GT(x.grad().abs().sum().item<double>(), 0);
   for (const auto& parameter : block->parameters_of().parameters()) {
     const auto gradient = dense_grad(parameter);
-    EXPECT_TRUE(gradient.isfinite().all().template item<bool>()) << parameter.name;
-    EXPECT_GT(gradient.abs().sum().template item<double>(), 0) << parameter.name;
+    EXPECT_TRUE(gradient.isfinite().all().item<bool>()) << parameter.name;
+    EXPECT_GT(gradient.abs().sum().item<double>(), 0) << parameter.name;
   }
 }
 
-TYPED_TEST(FfwContract, HasTheGradientsOfFiniteDifferences) {
-  const auto block = this->make(at::kDouble);
-  auto x = this->input(at::kDouble).requires_grad_();
-  const auto weights = torch::randn_like(x);
-  const auto objective = [&] { return (block->forward(x).y * weights).sum(); };
-  objective().backward();
-  const auto value = [&] { return objective().template item<double>(); };
+TEST_P(FfwContract, HasTheGradientsOfFiniteDifferences) {
+  const auto block = make(at::kDouble);
+  auto x = input(at::kDouble).requires_grad_();
+  objective(block->forward(x)).backward();
+  const auto value = [&] { return objective(block->forward(x)).item<double>(); };
   constexpr double kTolerance = 1e-6;  // of the differences themselves
   EXPECT_LT(test::error(x.grad(), test::numeric_gradient(x, value)), kTolerance);
   for (const auto& parameter : block->parameters_of().parameters()) {
     const auto gradient = dense_grad(parameter).clone();
     const auto numeric = test::numeric_gradient(parameter.tensor, value);
-    EXPECT_LT((gradient - numeric).norm().template item<double>(),
-              kTolerance * (1 + numeric.norm().template item<double>()))
+    EXPECT_LT((gradient - numeric).norm().item<double>(), kTolerance * (1 + numeric.norm().item<double>()))
         << parameter.name;
   }
 }
 
-TYPED_TEST(FfwContract, TreatsTokensOneByOneInEvaluation) {
-  const auto block = this->make();
+TEST_P(FfwContract, TreatsTokensOneByOneInEvaluation) {
+  const auto block = make();
   const EvaluationMode evaluation(*block);
-  const auto all = block->forward(this->input()).y;
-  const auto third = block->forward(this->input().slice(1, 2, 3)).y;
+  const auto x = input(), ids = LoneBlock::ids_for(x);
+  const auto all = block->forward(x, ids).y;
+  const auto third = block->forward(x.slice(1, 2, 3), ids.slice(1, 2, 3)).y;
   EXPECT_TRUE(near(third, all.slice(1, 2, 3)));
 }
 
-TYPED_TEST(FfwContract, WritesNoStateInForward) {
-  const auto block = this->make();
+TEST_P(FfwContract, WritesNoStateInForward) {
+  const auto block = make();
   const auto before = test::copy_of(block->parameters_of().named_tensors());
-  block->forward(this->input());
+  block->forward(input());
   {
     const EvaluationMode evaluation(*block);
-    block->forward(this->input());
+    block->forward(input());
   }
   const auto after = test::copy_of(block->parameters_of().named_tensors());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(same_bits(after[i], before[i]));
 }
 
-TYPED_TEST(FfwContract, ComputesNearlyTheSameInBf16) {
-  const auto block = this->make();
-  const auto x = this->input().to(at::kBFloat16);
+TEST_P(FfwContract, ComputesNearlyTheSameInBf16) {
+  const auto block = make();
+  const auto x = input().to(at::kBFloat16);
   const auto low = block->forward(x).y;
   EXPECT_EQ(low.scalar_type(), at::kBFloat16);
   EXPECT_LT(test::error(low, block->forward(x.to(at::kFloat)).y), test::tolerance(at::kBFloat16));
 }
 
-TYPED_TEST(FfwContract, StartsWithTheOutputVarianceThatItClaims) {
-  constexpr std::int64_t kModel = 64, kTokens = 512, kLayers = 2;
+// The mean square of the outputs of blocks at their start, for inputs of unit variance.
+double mean_square_at_the_start(const FfwConfig& config, std::int64_t d_model) {
+  constexpr std::int64_t kTokens = 512;
   constexpr int kSeeds = 8;
-  const auto config = TypeParam::small();
-  double variance = 0;
+  double mean = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     torch::manual_seed(static_cast<std::int64_t>(seed));
-    const auto block = LoneBlock::make(config, kModel, seed, at::kFloat, kLayers);
-    variance += block->forward(torch::randn({1, kTokens, kModel})).y.square().mean().template item<double>() / kSeeds;
+    const auto block = LoneBlock::make(config, d_model, seed);
+    mean += block->forward(torch::randn({1, kTokens, d_model})).y.square().mean().item<double>() / kSeeds;
   }
-  EXPECT_NEAR(variance / config.output_variance(kModel, kLayers), 1, 0.2);
+  return mean;
 }
 
-TYPED_TEST(FfwContract, SurvivesADumpAndARead) {
-  const FfwConfig config = TypeParam::small();
-  EXPECT_EQ(config::parse<Holder>(config::dump(Holder{config}), "test").ffw, config);
+TEST_P(FfwContract, StartsWithTheOutputVarianceOfItsDenseTwin) {
+  constexpr std::int64_t kModel = 64;
+  const DenseConfig twin = claim([](const auto& c) { return c.dense_twin(kModel); });
+  EXPECT_NEAR(mean_square_at_the_start(GetParam(), kModel) / mean_square_at_the_start(twin, kModel), 1, 0.2);
+}
+
+TEST_P(FfwContract, ItsStateIsAllThatItComputesFrom) {
+  const auto block = make(), other = make(at::kFloat, /*seed=*/2);
+  const auto x = input();
+  block->block().commit(block->forward(x).stats);  // running statistics are state too
+  const torch::NoGradGuard no_grad;
+  const auto from = block->parameters_of().named_tensors(), to = other->parameters_of().named_tensors();
+  ASSERT_EQ(from.size(), to.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    ASSERT_EQ(from[i].first, to[i].first);
+    to[i].second.copy_(from[i].second);
+  }
+  EXPECT_TRUE(same_bits(other->forward(x).y, block->forward(x).y));
+  EXPECT_TRUE(same_bits(other->evaluate(x).y, block->evaluate(x).y));
+}
+
+TEST_P(FfwContract, SurvivesADumpAndARead) {
+  EXPECT_EQ(config::parse<Holder>(config::dump(Holder{GetParam()}), "test").ffw, GetParam());
 }
 
 }  // namespace

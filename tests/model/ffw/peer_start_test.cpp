@@ -24,7 +24,7 @@ PeerConfig settled() {
 }
 
 TEST(PeerStart, HasTheOutputVarianceOfADenseBlockForEveryExpertOption) {
-  for (const auto score : {PeerScore::softmax, PeerScore::sigmoid, PeerScore::relu}) {
+  for (const auto score : {RouterScore::softmax, RouterScore::sigmoid, RouterScore::relu}) {
     for (const auto activation : {Activation::gelu, Activation::relu, Activation::none}) {
       for (const bool glu : {false, true}) {
         for (const bool branch : {false, true}) {
@@ -44,8 +44,8 @@ TEST(PeerStart, HasTheOutputVarianceOfADenseBlockForEveryExpertOption) {
 
 TEST(PeerStart, HasTheOutputVarianceOfADenseBlockForEveryRoutingOption) {
   for (const auto norm : {QueryNormKind::batch, QueryNormKind::rms, QueryNormKind::none}) {
-    for (const auto keys : {PeerKeys::shared, PeerKeys::per_head}) {
-      for (const auto score : {PeerScore::softmax, PeerScore::sigmoid, PeerScore::relu}) {
+    for (const auto keys : {ProductKeys::shared, ProductKeys::per_head}) {
+      for (const auto score : {RouterScore::softmax, RouterScore::sigmoid, RouterScore::relu}) {
         PeerConfig config = settled();
         config.query_norm = norm;
         config.keys = keys;

@@ -1,3 +1,16 @@
+// Beside what PEER is, what public implementations of it got wrong, each named by a test that such a version would
+// fail:
+//
+//   ReachesEveryExpert                                 the place among the k^2 candidates, or one half's index alone,
+//                                                      taken for the expert's id
+//   EqualsScoringEveryExpert                           softmax over all keys; weights not normalised over a head's top
+//                                                      k; one expert per head; normalised keys; a norm before the query
+//   FfwContract.GivesEveryParameterAFiniteGradient     sub-keys without a gradient
+//   QueryNorm.EvaluatesRightlyAfterOneStep             a layer norm called batch norm
+//   Recompute.ChangesNoBitOfLossesStatisticsAndGradients     running statistics that a recomputation counts twice
+//   FfwContract.StartsWithTheOutputVarianceOfItsDenseTwin    tables of unit variance: outputs far too large
+//   Transformer.SeesNoLaterToken, SeesNoOtherSequence  attention without a mask, or over the batch
+//   PeerExperts.BitsDoNotDependOnTheNumberOfThreads, MicroBatchesAddUp     atomics; sums into memory nobody cleared
 #include "peerless/model/ffw/peer.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +60,7 @@ TEST(Peer, EqualsScoringEveryExpert) {
 
 TEST(Peer, EqualsScoringEveryExpertWithEveryOption) {
   for (const auto norm : {QueryNormKind::batch, QueryNormKind::rms, QueryNormKind::none}) {
-    for (const auto score : {PeerScore::softmax, PeerScore::sigmoid, PeerScore::relu}) {
+    for (const auto score : {RouterScore::softmax, RouterScore::sigmoid, RouterScore::relu}) {
       for (const auto activation : {Activation::gelu, Activation::relu, Activation::none}) {
         for (const bool glu : {false, true}) {
           auto config = config_of(5, 2, 3);
@@ -55,7 +68,7 @@ TEST(Peer, EqualsScoringEveryExpertWithEveryOption) {
           config.score = score;
           config.activation = activation;
           config.glu = glu;
-          config.keys = glu ? PeerKeys::per_head : PeerKeys::shared;
+          config.keys = glu ? ProductKeys::per_head : ProductKeys::shared;
           expect_equal_to_brute_force(config, at::kDouble);
         }
       }
@@ -89,8 +102,8 @@ TEST(Peer, EqualsScoringEveryExpertWhereMostScoresAreTied) {
       const auto x = torch::empty({2, 9, kWidth});
       {
         const torch::NoGradGuard no_grad;
-        for (const auto& t :
-             {x, block->parameters_of().at("ffw.query.weight").tensor, block->parameters_of().at("ffw.keys").tensor})
+        for (const auto& t : {x, block->parameters_of().at("ffw.router.query.weight").tensor,
+                              block->parameters_of().at("ffw.router.keys").tensor})
           whole(t);
       }
       SCOPED_TRACE(testing::Message() << "n " << n << " k " << k);
@@ -103,7 +116,7 @@ TEST(Peer, EqualsScoringEveryExpertWhereMostScoresAreTied) {
 TEST(Peer, WithOneExpertPerHeadIsADenseBlockOfAsManyNeurons) {
   constexpr std::int64_t kHeads = 4;
   auto config = config_of(6, kHeads, /*top_k=*/1);
-  config.keys = PeerKeys::per_head;
+  config.keys = ProductKeys::per_head;
   const auto block = LoneBlock::make(config, kWidth, 1, at::kDouble);
   const auto dense =
       LoneBlock::make(DenseConfig{.activation = DenseActivation::gelu, .d_ff = kHeads}, kWidth, 1, at::kDouble);
@@ -114,8 +127,8 @@ TEST(Peer, WithOneExpertPerHeadIsADenseBlockOfAsManyNeurons) {
   at::Tensor ids;
   {
     const torch::NoGradGuard no_grad;
-    parameters.at("ffw.query_norm.weight").tensor.zero_();
-    parameters.at("ffw.query_norm.bias").tensor.normal_();
+    parameters.at("ffw.router.query_norm.weight").tensor.zero_();
+    parameters.at("ffw.router.query_norm.bias").tensor.normal_();
     ids = test::best_ids(test::every_score(*block, config, x), 1)[0].flatten();
     ASSERT_EQ(std::get<0>(at::_unique(ids)).numel(), kHeads) << "two heads retrieve the same expert";
     dense->parameters_of().at("ffw.up.weight").tensor.copy_(rows.index_select(0, ids).narrow(1, 0, kWidth));
@@ -134,7 +147,7 @@ TEST(Peer, WithOneExpertPerHeadIsADenseBlockOfAsManyNeurons) {
 // Each half of the keys in an order of its own, and the experts with them.
 TEST(Peer, IsUnchangedWhenExpertsMoveTogetherWithTheirKeys) {
   auto config = config_of(5, 2, 3);
-  config.keys = PeerKeys::per_head;
+  config.keys = ProductKeys::per_head;
   const auto block = LoneBlock::make(config, kWidth, 1, at::kDouble),
              moved = LoneBlock::make(config, kWidth, 1, at::kDouble);
   const auto first = at::tensor({3, 0, 4, 1, 2}, at::kLong), second = at::tensor({1, 4, 0, 2, 3}, at::kLong);
@@ -145,7 +158,7 @@ TEST(Peer, IsUnchangedWhenExpertsMoveTogetherWithTheirKeys) {
     return rows.view({5, 5, -1}).index_select(0, first).index_select(1, second).reshape_as(rows);
   };
   const auto move = [&](const std::string& name, const at::Tensor& t) {
-    return name == "ffw.keys" ? move_keys(t) : name == "layer0.weight" ? move_rows(t) : t;
+    return name == "ffw.router.keys" ? move_keys(t) : name == "layer0.weight" ? move_rows(t) : t;
   };
   const auto& parameters = block->parameters_of().parameters();
   {

@@ -16,11 +16,19 @@ struct Cost {
   std::int64_t parameters = 0;         // without tables, which layers may share
   std::int64_t active_parameters = 0;  // those that one token passes through, rows of tables included
   double flops = 0;
+  // What of these goes into choosing experts and weighing what they say.
+  std::int64_t routing_parameters = 0;
+  double routing_flops = 0;
 
+  static Cost of_routing(std::int64_t parameters, double flops) {
+    return {parameters, parameters, flops, parameters, flops};
+  }
   Cost& operator+=(const Cost& other) {
     parameters += other.parameters;
     active_parameters += other.active_parameters;
     flops += other.flops;
+    routing_parameters += other.routing_parameters;
+    routing_flops += other.routing_flops;
     return *this;
   }
 };

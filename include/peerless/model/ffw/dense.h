@@ -11,14 +11,11 @@
 #include "peerless/config/field.h"
 #include "peerless/model/ffw/ffw.h"
 #include "peerless/model/linear.h"
+#include "peerless/ops/activation.h"
 
 namespace peerless {
 
 class Dense;
-
-enum class DenseActivation { gelu, relu2, swiglu, geglu };
-constexpr std::array<std::string_view, 4> enum_names(DenseActivation) { return {"gelu", "relu2", "swiglu", "geglu"}; }
-constexpr bool gated(DenseActivation a) { return a == DenseActivation::swiglu || a == DenseActivation::geglu; }
 
 struct DenseConfig {
   using Block = Dense;
@@ -37,12 +34,13 @@ struct DenseConfig {
   Cost cost(std::int64_t d_model) const;
   // The variance of the output's elements at the start, for inputs of unit variance.
   double output_variance(std::int64_t d_model, std::int64_t n_layers) const;
+  DenseConfig dense_twin(std::int64_t /*d_model*/) const { return *this; }
   std::vector<TableUse> tables(std::int64_t /*d_model*/, std::int64_t /*layer*/) const { return {}; }
   static DenseConfig small() { return {.activation = DenseActivation::geglu, .d_ff = 6}; }
   bool operator==(const DenseConfig&) const = default;
 };
 
-// The dense block that others are measured by: its output variance is what every block starts with.
+// The dense block that blocks of single neurons and memories are measured by: they start with its output variance.
 inline DenseConfig reference_dense(std::int64_t d_model) {
   return {.activation = DenseActivation::gelu, .d_ff = 4 * d_model};
 }

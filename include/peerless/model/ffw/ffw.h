@@ -38,8 +38,9 @@ struct Build {
 struct FfwInput {
   at::Tensor x;          // [B, T, d_model], normalised
   at::Tensor token_ids;  // [B, T] int64
-  at::Tensor
-      counted;  // [B, T] bool: tokens that usage statistics count (padding is not); undefined: nothing is counted
+  // [B, T] bool: tokens that statistics count (padding is not). Undefined: all of them, and the use of table rows,
+  // which costs a pass over the table, is not counted at all.
+  at::Tensor counted;
 };
 
 struct FfwOutput {

@@ -8,11 +8,14 @@
 #include <variant>
 
 #include "peerless/model/ffw/dense.h"
+#include "peerless/model/ffw/hash_moe.h"
+#include "peerless/model/ffw/moe.h"
 #include "peerless/model/ffw/peer.h"
+#include "peerless/model/ffw/pkm.h"
 
 namespace peerless {
 
-using FfwConfig = std::variant<DenseConfig, PeerConfig>;
+using FfwConfig = std::variant<DenseConfig, MoeConfig, HashMoeConfig, PkmConfig, PeerConfig>;
 
 inline std::shared_ptr<Ffw> build_ffw(const Build& build, const FfwConfig& config) {
   return std::visit(

@@ -1,19 +1,16 @@
 // PEER: every token picks a few out of N = n^2 experts, each a single neuron, by product keys.
 //
-//   q_h       = norm(W_h x), split in halves q1, q2      for each of H heads; the norm: query_norm.h
-//   score(i)  = q1 . C[i / n] + q2 . C'[i % n]           the K best per head: exact, without scoring all N
-//   g         = softmax | sigmoid | relu of a head's K scores
 //   y         = sum over heads and their K experts of  g_i act(u_i . x) v_i      with GLU: act(u_i . x) (w_i . x) v_i
 //   y        += a dense block beside it, when `shared_dense` is given
 //
-// Shapes   x [B, T, D] -> y [B, T, D]; W [H d_key, D]; sub-keys [heads or 1, 2, n, d_key/2]
-//          table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an expert is in one place of memory
+// How i and g are found: ffw/product_key_router.h.
+//
+// Shapes   x [B, T, D] -> y [B, T, D]; table: one row [u_i | v_i] (GLU: [u_i | w_i | v_i]) per expert, so that an
+//          expert is in one place of memory
 // Cost     parameters 2 N D (GLU 3 N D) in the table; FLOPs per token 2 H (D d_key + n d_key + 2 K D), so N enters only
 //          through n = sqrt(N). Nothing of shape [tokens, heads, K, D] is stored; row gradients go to the table's
 //          RowGrad
-// Ties     the lowest expert id wins
-// Dtypes   queries, scores and router weights are computed in the parameters' dtype whatever x is: routing stays fp32
-// Start    sub-keys U(-b, b), b = 1/sqrt(d_key/2); u, w N(0, 1/D); v so that the output has the variance of a dense
+// Start    u, w N(0, 1/D); v so that the output has the variance of a dense
 //          block's, for every score, activation and GLU option
 // Source   He 2024, "Mixture of A Million Experts", arXiv:2407.04153, section 2; product keys: Lample et al. 2019,
 //          arXiv:1907.05242
@@ -24,17 +21,12 @@
 #include <optional>
 
 #include "peerless/model/ffw/dense.h"
-#include "peerless/model/query_norm.h"
+#include "peerless/model/ffw/product_key_router.h"
 #include "peerless/ops/activation.h"
 
 namespace peerless {
 
 class Peer;
-
-enum class PeerKeys { shared, per_head };
-constexpr std::array<std::string_view, 2> enum_names(PeerKeys) { return {"shared", "per_head"}; }
-enum class PeerScore { softmax, sigmoid, relu };
-constexpr std::array<std::string_view, 3> enum_names(PeerScore) { return {"softmax", "sigmoid", "relu"}; }
 
 struct PeerConfig {
   using Block = Peer;
@@ -44,9 +36,9 @@ struct PeerConfig {
   std::int64_t heads = 8;
   std::int64_t top_k = 16;
   std::int64_t d_key = 128;
-  PeerKeys keys = PeerKeys::shared;
+  ProductKeys keys = ProductKeys::shared;
   QueryNormKind query_norm = QueryNormKind::batch;
-  PeerScore score = PeerScore::softmax;
+  RouterScore score = RouterScore::softmax;
   Activation activation = Activation::gelu;
   bool glu = false;
   std::optional<DenseConfig> shared_dense;
@@ -67,13 +59,14 @@ struct PeerConfig {
     visit("shared_dense", c.shared_dense, Any{}, "a dense block whose output is added for every token");
     visit("table", c.table, NotEmpty{}, "name of the expert table; layers that give the same name share it");
   }
-  void check() const;
-  std::int64_t n() const;  // sub-keys per half, sqrt(num_experts)
+  void check() const {
+    routing().check("num_experts", "experts");
+    check_table_name(table);
+  }
+  ProductKeyRouting routing() const { return {num_experts, heads, top_k, d_key, keys, query_norm, score}; }
   std::int64_t row_width(std::int64_t d_model) const { return (glu ? 3 : 2) * d_model; }
   Cost cost(std::int64_t d_model) const;
-  double output_variance(std::int64_t d_model, std::int64_t n_layers) const {
-    return reference_dense(d_model).output_variance(d_model, n_layers);
-  }
+  DenseConfig dense_twin(std::int64_t d_model) const { return reference_dense(d_model); }
   std::vector<TableUse> tables(std::int64_t d_model, std::int64_t layer) const;
   static PeerConfig small();
   bool operator==(const PeerConfig&) const = default;
@@ -84,21 +77,12 @@ class Peer final : public Ffw {
   Peer(const Build& build, const PeerConfig& config);
 
   FfwOutput forward(const FfwInput& input) const override;
-  void commit(const Stats& stats) override;
-
-  // From statistics of counted tokens, with z the share of each expert: usage = share of experts with z > 0, and
-  // unevenness = KL(z || uniform) in nats, with z by router weight (the paper's) and by count of retrievals. The two
-  // usages differ where a score may be 0 (relu).
-  Figures figures(const Stats& stats) const override;
+  void commit(const Stats& stats) override { router_->commit(stats); }
+  Figures figures(const Stats& stats) const override;  // usage_figures
 
  private:
-  // Adds up retrievals of counted tokens and router weights by expert; weights, experts [tokens, heads * top_k].
-  void count_usage(const at::Tensor& weights, const at::Tensor& experts, const at::Tensor& counted, Stats& stats) const;
-
   PeerConfig config_;
-  std::shared_ptr<Linear> query_;
-  std::shared_ptr<QueryNorm> query_norm_;
-  at::Tensor keys_;
+  std::shared_ptr<ProductKeyRouter> router_;
   std::shared_ptr<RowTable> table_;
   std::shared_ptr<Dense> shared_dense_;  // null without the branch
 };

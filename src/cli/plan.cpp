@@ -1,0 +1,87 @@
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+
+#include "peerless/cli/verbs.h"
+#include "peerless/config/config.h"
+#include "peerless/train/run_config.h"
+#include "src/cli/json.h"
+
+namespace peerless::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  std::vector<std::string> overrides;
+  bool json = false;
+};
+
+// 46702792704 as "46.70 B": two decimals of thousands, millions, ...
+std::string short_count(double value) {
+  constexpr const char* kUnits[] = {"", " K", " M", " B", " T", " P", " E", " Z", " Y"};
+  std::size_t unit = 0;
+  for (; value >= 999.995 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
+  char text[64];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f%s" : "%.2f%s", value, kUnits[unit]);
+  return text;
+}
+
+Json json_of(const Cost& cost) {
+  return {{"parameters", cost.parameters},
+          {"active_parameters", cost.active_parameters},
+          {"flops_per_token", cost.flops},
+          {"routing_parameters", cost.routing_parameters},
+          {"routing_flops_per_token", cost.routing_flops}};
+}
+
+void print_row(const std::string& name, const Cost& cost) {
+  const auto or_dash = [](double value) { return value > 0 ? short_count(value) : std::string("-"); };
+  std::printf("%-34s %12s %12s %12s %14s %14s\n", name.c_str(), or_dash(static_cast<double>(cost.parameters)).c_str(),
+              or_dash(static_cast<double>(cost.active_parameters)).c_str(), or_dash(cost.flops).c_str(),
+              or_dash(static_cast<double>(cost.routing_parameters)).c_str(), or_dash(cost.routing_flops).c_str());
+}
+
+// Without a vocabulary in the config, the tokenizer's: its file is needed for nothing else.
+std::int64_t vocab_of(const RunConfig& run) {
+  return run.model.vocab_size ? *run.model.vocab_size : open_tokenizer(run.tokenizer)->vocab_size();
+}
+
+void plan(const Options& options) {
+  const RunConfig run = config::load<RunConfig>(disk(), options.file, options.overrides).config;
+  const std::int64_t vocab = vocab_of(run);
+  const auto parts = run.model.cost_parts(run.data.seq_len, vocab);
+  const Cost total = run.model.cost(run.data.seq_len, vocab);
+  const double tokens = static_cast<double>(run.tokens_per_step()) * static_cast<double>(run.train.max_steps);
+  const double training_flops = 3 * total.flops * tokens;
+  if (options.json) {
+    Json all{{"total", json_of(total)}};
+    for (const auto& part : parts) all["parts"][part.name] = json_of(part.cost);
+    all["training"] = {{"tokens", tokens}, {"flops", training_flops}};
+    return print(all);
+  }
+  std::printf("%-34s %12s %12s %12s %14s %14s\n", "", "parameters", "active", "FLOPs/token", "routing params",
+              "routing FLOPs");
+  for (const auto& part : parts) print_row(part.name, part.cost);
+  print_row("total", total);
+  std::printf(
+      "\nFLOPs are of the forward pass of one token in sequences of %lld, 2 per multiply-add; training takes three "
+      "times "
+      "as many.\ntraining: %s tokens in %lld steps of %s, %sFLOP\n",
+      static_cast<long long>(run.data.seq_len), short_count(tokens).c_str(),
+      static_cast<long long>(run.train.max_steps), short_count(static_cast<double>(run.tokens_per_step())).c_str(),
+      short_count(training_flops).c_str());
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  auto* verb =
+      app.add_subcommand("plan", "say what a run's model costs: parameters and FLOPs, part by part; no training");
+  verb->add_option("--config", options->file, "the run's YAML file")->required();
+  verb->add_option("overrides", options->overrides, "key.path=value, laid over the file; a later one wins");
+  verb->add_flag("--json", options->json, "one JSON object on one line");
+  verb->callback([options] { plan(*options); });
+}
+
+}  // namespace peerless::cli

@@ -1,0 +1,121 @@
+#include "peerless/ops/mlp_activation.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
+
+#include "src/ops/kernels/mlp_activation.h"
+#include "src/ops/mlp_activation.h"
+#include "src/ops/once_differentiable.h"
+
+namespace peerless {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kElementsAtLeast = 1 << 14;  // of a thread
+
+bool has_kernel(const at::Tensor& up) {
+  return up.is_cpu() && (up.scalar_type() == at::kFloat || up.scalar_type() == at::kDouble);
+}
+
+struct MlpActivation : torch::autograd::Function<MlpActivation> {
+  static at::Tensor forward(AutogradContext* context, std::int64_t activation, const std::optional<at::Tensor>& gate,
+                            const at::Tensor& up) {
+    context->saved_data["activation"] = activation;
+    context->save_for_backward({gate.value_or(at::Tensor()), up});
+    return activate(static_cast<DenseActivation>(activation), gate.value_or(at::Tensor()), up);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("mlp_activation");
+    const auto saved = context->get_saved_variables();
+    const auto activation = static_cast<DenseActivation>(context->saved_data["activation"].toInt());
+    const auto [gate, up] = activation_gradients(activation, saved[0], saved[1], grads[0].contiguous());
+    return {{}, gate, up};
+  }
+};
+
+template <class T>
+const T* data_or_null(const at::Tensor& gate) {
+  return gate.defined() ? gate.const_data_ptr<T>() : nullptr;
+}
+
+}  // namespace
+
+at::Tensor activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {
+  if (!has_kernel(up)) return plain::mlp_activation(activation, gate, up);
+  const auto h = at::empty_like(up);
+  AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "mlp_activation", [&] {
+    at::parallel_for(0, up.numel(), kElementsAtLeast, [&](std::int64_t first, std::int64_t last) {
+      kernels::mlp_activation_forward(activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(),
+                                      h.mutable_data_ptr<scalar_t>(), first, last);
+    });
+  });
+  return h;
+}
+
+ActivationGrads activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
+                                     const at::Tensor& grad_h) {
+  if (has_kernel(up)) {
+    const ActivationGrads grads{gated(activation) ? at::empty_like(gate) : at::Tensor(), at::empty_like(up)};
+    AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "mlp_activation_backward", [&] {
+      scalar_t* const grad_gate = gated(activation) ? grads.gate.mutable_data_ptr<scalar_t>() : nullptr;
+      at::parallel_for(0, up.numel(), kElementsAtLeast, [&](std::int64_t first, std::int64_t last) {
+        kernels::mlp_activation_backward(activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(),
+                                         grad_h.const_data_ptr<scalar_t>(), grad_gate,
+                                         grads.up.mutable_data_ptr<scalar_t>(), first, last);
+      });
+    });
+    return grads;
+  }
+  switch (activation) {
+    case DenseActivation::gelu:
+      return {{}, at::gelu_backward(grad_h, up)};
+    case DenseActivation::relu2:
+      return {{}, grad_h * 2 * at::relu(up)};
+    case DenseActivation::swiglu:
+      return {at::silu_backward(grad_h * up, gate), grad_h * at::silu(gate)};
+    case DenseActivation::geglu:
+      return {at::gelu_backward(grad_h * up, gate), grad_h * at::gelu(gate)};
+  }
+  TORCH_CHECK(false, "unknown activation");
+}
+
+at::Tensor mlp_activation(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {
+  TORCH_CHECK(gate.defined() == gated(activation),
+              "mlp_activation: a gate belongs to gated activations, and to them alone");
+  TORCH_CHECK(!gate.defined() || (gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type()),
+              "mlp_activation: expected gate and up of one shape and dtype, got ", gate.scalar_type(), " ",
+              gate.sizes(), " and ", up.scalar_type(), " ", up.sizes());
+  if (!has_kernel(up)) return plain::mlp_activation(activation, gate, up);
+  std::optional<at::Tensor> contiguous_gate;
+  if (gate.defined()) contiguous_gate = gate.contiguous();
+  return MlpActivation::apply(static_cast<std::int64_t>(activation), contiguous_gate, up.contiguous());
+}
+
+at::Tensor plain::mlp_activation(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {
+  switch (activation) {
+    case DenseActivation::gelu:
+      return at::gelu(up);
+    case DenseActivation::relu2:
+      return at::relu(up).square();
+    case DenseActivation::swiglu:
+      return at::silu(gate) * up;
+    case DenseActivation::geglu:
+      return at::gelu(gate) * up;
+  }
+  TORCH_CHECK(false, "unknown activation");
+}
+
+}  // namespace peerless

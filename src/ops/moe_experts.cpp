@@ -1,0 +1,301 @@
+#include "peerless/ops/moe_experts.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/_grouped_mm.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/searchsorted.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/zeros_like.h>
+#include <ATen/record_function.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "peerless/ops/mlp_activation.h"
+#include "src/ops/gathered_rows.h"
+#include "src/ops/kernels/gather_sum.h"
+#include "src/ops/mlp_activation.h"
+#include "src/ops/once_differentiable.h"
+
+namespace peerless {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// ---- The pairs, by expert ------------------------------------------------------------------------------------------
+
+// Pairs (token, choice) in the order in which they are worked on: by expert, and of an expert by token.
+struct SortedPairs {
+  at::Tensor tokens;  // [M] int64: token of each
+  at::Tensor pairs;   // [M] int64: token * K + choice
+  at::Tensor places;  // [T, K] int32: where each pair stands
+  PairsByRow groups;  // of the experts that have any
+};
+
+SortedPairs sort_pairs(const at::Tensor& ids, std::int64_t num_experts) {
+  const std::int64_t choices = ids.size(1);
+  const auto experts = ids.to(at::kInt).contiguous();
+  const auto count = static_cast<std::size_t>(experts.numel());
+  SortedPairs sorted{.tokens = at::empty({experts.numel()}, at::kLong),
+                     .pairs = at::empty({experts.numel()}, at::kLong),
+                     .places = at::empty_like(experts),
+                     .groups = group_by_row({experts.const_data_ptr<std::int32_t>(), count}, num_experts)};
+  auto* const tokens = sorted.tokens.mutable_data_ptr<std::int64_t>();
+  auto* const pairs = sorted.pairs.mutable_data_ptr<std::int64_t>();
+  auto* const places = sorted.places.mutable_data_ptr<std::int32_t>();
+  for (std::size_t place = 0; place < count; ++place) {
+    const std::int32_t pair = sorted.groups.order[place];
+    tokens[place] = pair / choices;
+    pairs[place] = pair;
+    places[pair] = static_cast<std::int32_t>(place);
+  }
+  return sorted;
+}
+
+// Some pairs of one expert.
+struct Piece {
+  std::int64_t expert, first, count;
+};
+
+std::vector<Piece> pieces_of(const PairsByRow& groups, std::int64_t at_most) {
+  std::vector<Piece> pieces;
+  for (std::size_t r = 0; r < groups.rows.size(); ++r)
+    for (std::int64_t first = groups.starts[r]; first < groups.starts[r + 1]; first += at_most)
+      pieces.push_back({groups.rows[r], first, std::min(at_most, groups.starts[r + 1] - first)});
+  return pieces;
+}
+
+// Runs work(i) for all i < count: each thread takes the next one as soon as it is free. Products inside use one thread.
+template <class Work>
+void take_turns(std::int64_t count, Work work) {
+  std::atomic<std::int64_t> next{0};
+  at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), count), 1, [&](std::int64_t, std::int64_t) {
+    const at::AutoDispatchBelowADInplaceOrView no_autograd;
+    const at::RecordFunctionGuard unrecorded(/*is_enabled=*/false);
+    for (std::int64_t i = next++; i < count; i = next++) work(i);
+  });
+}
+
+// ---- On CPUs -------------------------------------------------------------------------------------------------------
+
+constexpr std::int64_t kTokensOfAPiece = 128;  // enough for a product at full speed, few enough to stay in cache
+constexpr std::int64_t kRowsOfAPiece = 128;    // of a weight's gradient
+
+// y_t = sum over the token's pairs of weights * rows[place]; without weights each counts once. In the dtype of rows.
+at::Tensor sum_pairs(const at::Tensor& rows, const at::Tensor& places, const at::Tensor& weights) {
+  constexpr std::int64_t kTokensAtLeast = 16;  // of a thread
+  const auto y = at::empty({places.size(0), rows.size(1)}, rows.options());
+  AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "moe_experts", [&] {
+    const auto gathered = gathered_rows<scalar_t>(places, rows);
+    const scalar_t* const w = weights.defined() ? weights.const_data_ptr<scalar_t>() : nullptr;
+    at::parallel_for(0, places.size(0), kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
+      kernels::gather_sum(gathered, w, y.mutable_data_ptr<scalar_t>(), first, last);
+    });
+  });
+  return y;
+}
+
+// to = a b, or to += a b, where `to` may be of a wider dtype than the product.
+void store_product(const at::Tensor& to, const at::Tensor& a, const at::Tensor& b, bool add) {
+  if (to.scalar_type() != a.scalar_type()) {
+    const auto product = at::mm(a, b);
+    add ? to.add_(product) : to.copy_(product);
+  } else if (add) {
+    to.addmm_(a, b);
+  } else {
+    at::mm_out(const_cast<at::Tensor&>(to), a, b);
+  }
+}
+
+struct MoeExperts : torch::autograd::Function<MoeExperts> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
+                            const at::Tensor& ids, const std::optional<at::Tensor>& optional_gate, const at::Tensor& up,
+                            const at::Tensor& down, std::int64_t activation) {
+    const at::Tensor gate = optional_gate.value_or(at::Tensor());
+    const SortedPairs sorted = sort_pairs(ids, up.size(0));
+    const auto compute = x.scalar_type();
+    const auto cast = [&](const at::Tensor& weight) { return weight.defined() ? weight.detach().to(compute) : weight; };
+    const auto gate_w = cast(gate), up_w = cast(up), down_w = cast(down);
+    const std::int64_t num_pairs = ids.numel();
+    const auto gate_x = gate.defined() ? at::empty({num_pairs, gate.size(1)}, x.options()) : at::Tensor();
+    const auto up_x = at::empty({num_pairs, up.size(1)}, x.options());
+    const auto out = at::empty({num_pairs, x.size(1)}, up.options().requires_grad(false));
+    const auto pieces = pieces_of(sorted.groups, kTokensOfAPiece);
+    take_turns(std::ssize(pieces), [&](std::int64_t i) {
+      const auto [expert, first, count] = pieces[static_cast<std::size_t>(i)];
+      const auto some = [first = first, count = count](const at::Tensor& t) { return t.narrow(0, first, count); };
+      const auto some_x = x.index_select(0, some(sorted.tokens));
+      if (gate.defined()) store_product(some(gate_x), some_x, gate_w[expert].t(), /*add=*/false);
+      store_product(some(up_x), some_x, up_w[expert].t(), /*add=*/false);
+      const auto h =
+          activate(static_cast<DenseActivation>(activation), gate.defined() ? some(gate_x) : at::Tensor(), some(up_x));
+      store_product(some(out), h, down_w[expert].t(), /*add=*/false);
+    });
+    context->save_for_backward({x, gates, ids, gate, up, down, gate_x, up_x});
+    context->saved_data["activation"] = activation;
+    return sum_pairs(out, sorted.places, gates).to(compute);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    refuse_double_backward("moe_experts");
+    const auto saved = context->get_saved_variables();
+    const auto activation = static_cast<DenseActivation>(context->saved_data["activation"].toInt());
+    const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &gate = saved[3], &up = saved[4], &down = saved[5];
+    return Backward(x, gates, ids, {gate, up, down}, saved[6], saved[7], grads[0].contiguous(), activation).run();
+  }
+
+  // In two halves: pieces of tokens, which give the gradients of x and gates and lay out what the weights' products
+  // need; then pieces of weights, each of which has one owner who multiplies all tokens of its expert.
+  class Backward {
+   public:
+    Backward(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const ExpertWeights& weights,
+             const at::Tensor& gate_x, const at::Tensor& up_x, const at::Tensor& grad_y, DenseActivation activation)
+        : x_(x),
+          gates_(gates),
+          weights_(weights),
+          gate_x_(gate_x),
+          up_x_(up_x),
+          grad_y_(grad_y),
+          activation_(activation),
+          sorted_(sort_pairs(ids, weights.up.size(0))) {
+      const std::int64_t pairs = ids.numel();
+      for (auto* const rows : {&x_rows_, &grad_rows_}) *rows = at::empty({pairs, x.size(1)}, x.options());
+      for (auto* const rows : {&h_rows_, &grad_up_rows_}) *rows = at::empty_like(up_x);
+      if (gate_x.defined()) grad_gate_rows_ = at::empty_like(gate_x);
+      grad_x_rows_ = at::empty({pairs, x.size(1)}, gates.options());
+    }
+
+    variable_list run() {
+      const auto grad_gates = at::empty_like(gates_);
+      differentiate_tokens(grad_gates.view({-1}));
+      accumulate(weights_.up, grad_up_rows_, x_rows_);
+      accumulate(weights_.down, grad_rows_, h_rows_);
+      if (weights_.gate.defined()) accumulate(weights_.gate, grad_gate_rows_, x_rows_);
+      return {sum_pairs(grad_x_rows_, sorted_.places, {}).to(x_.scalar_type()), grad_gates, {}, {}, {}, {}, {}};
+    }
+
+   private:
+    void differentiate_tokens(const at::Tensor& grad_gates) {
+      const auto cast = [&](const at::Tensor& weight) {
+        return weight.defined() ? weight.detach().to(x_.scalar_type()) : weight;
+      };
+      const auto gate_w = cast(weights_.gate), up_w = cast(weights_.up), down_w = cast(weights_.down);
+      const auto flat_gates = gates_.view({-1});
+      const auto pieces = pieces_of(sorted_.groups, kTokensOfAPiece);
+      take_turns(std::ssize(pieces), [&](std::int64_t i) {
+        const auto [expert, first, count] = pieces[static_cast<std::size_t>(i)];
+        const auto some = [first = first, count = count](const at::Tensor& t) {
+          return t.defined() ? t.narrow(0, first, count) : t;
+        };
+        const auto tokens = some(sorted_.tokens), pairs = some(sorted_.pairs);
+        const auto weight = flat_gates.index_select(0, pairs).unsqueeze(1);
+        const auto grad_out = grad_y_.index_select(0, tokens);
+        const auto grad_h = at::mm(grad_out, down_w[expert]);  // before the pair's gate
+        const auto h = activate(activation_, some(gate_x_), some(up_x_));
+        grad_gates.index_copy_(0, pairs, (h * grad_h).sum(1, /*keepdim=*/false, grad_gates.scalar_type()));
+        const auto [grad_gate, grad_up] =
+            activation_gradients(activation_, some(gate_x_), some(up_x_), grad_h * weight.to(grad_h.scalar_type()));
+        store_product(some(grad_x_rows_), grad_up, up_w[expert], /*add=*/false);
+        if (grad_gate.defined()) store_product(some(grad_x_rows_), grad_gate, gate_w[expert], /*add=*/true);
+        some(x_rows_).copy_(x_.index_select(0, tokens));
+        some(grad_rows_).copy_(grad_out * weight);
+        some(h_rows_).copy_(h);
+        some(grad_up_rows_).copy_(grad_up);
+        if (grad_gate.defined()) some(grad_gate_rows_).copy_(grad_gate);
+      });
+    }
+
+    // weight.grad[e] += left^T right over the pairs of each expert e; left [M, rows], right [M, columns].
+    void accumulate(const at::Tensor& weight, const at::Tensor& left, const at::Tensor& right) {
+      if (!weight.requires_grad()) return;
+      if (!weight.grad().defined())
+        weight.mutable_grad() = at::zeros_like(weight, weight.options().requires_grad(false));
+      const auto grad = weight.grad();
+      const std::int64_t rows = weight.size(1), slices = (rows + kRowsOfAPiece - 1) / kRowsOfAPiece;
+      const auto& groups = sorted_.groups;
+      take_turns(std::ssize(groups.rows) * slices, [&](std::int64_t i) {
+        const auto r = static_cast<std::size_t>(i / slices);
+        const std::int64_t row = i % slices * kRowsOfAPiece, height = std::min(kRowsOfAPiece, rows - row);
+        const std::int64_t first = groups.starts[r], count = groups.starts[r + 1] - first;
+        store_product(grad[groups.rows[r]].narrow(0, row, height),
+                      left.narrow(0, first, count).narrow(1, row, height).t(), right.narrow(0, first, count),
+                      /*add=*/true);
+      });
+    }
+
+    const at::Tensor &x_, &gates_;
+    const ExpertWeights weights_;
+    const at::Tensor &gate_x_, &up_x_, grad_y_;
+    DenseActivation activation_;
+    SortedPairs sorted_;
+    // By place of a pair: its token's x, the gradient of its expert's output, and what that makes inside the expert.
+    at::Tensor x_rows_, grad_rows_, h_rows_, grad_gate_rows_, grad_up_rows_, grad_x_rows_;
+  };
+};
+
+void check(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const ExpertWeights& weights,
+           DenseActivation activation) {
+  const auto &up = weights.up, &down = weights.down;
+  TORCH_CHECK(weights.gate.defined() == gated(activation),
+              "moe_experts: a gate belongs to gated activations, and to them alone");
+  TORCH_CHECK(up.dim() == 3 && down.dim() == 3 && up.size(0) == down.size(0) && up.size(1) == down.size(2) &&
+                  up.size(2) == down.size(1) && (!weights.gate.defined() || weights.gate.sizes() == up.sizes()),
+              "moe_experts: expected up (and gate) [E, F, D] and down [E, D, F], got ", up.sizes(), " and ",
+              down.sizes());
+  TORCH_CHECK(x.dim() == 2 && x.size(1) == up.size(2), "moe_experts: expected x [T, ", up.size(2), "], got ",
+              x.sizes());
+  TORCH_CHECK(
+      ids.dim() == 2 && ids.size(0) == x.size(0) && ids.scalar_type() == at::kLong && gates.sizes() == ids.sizes(),
+      "moe_experts: expected int64 ids [T, K] and gates [T, K] for x ", x.sizes(), ", got ", ids.scalar_type(), " ",
+      ids.sizes(), " and ", gates.sizes());
+  TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(),
+              "moe_experts: too many pairs in one call: ", ids.numel());
+}
+
+}  // namespace
+
+at::Tensor moe_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids,
+                       const ExpertWeights& weights, DenseActivation activation) {
+  if (!x.is_cpu()) return plain::moe_experts(x, gates, ids, weights, activation);
+  check(x, gates, ids, weights, activation);
+  RECORD_FUNCTION("peerless::moe_experts", std::vector<c10::IValue>({ids, weights.gate, weights.up}));
+  return MoeExperts::apply(x.contiguous(), gates.to(weights.up.scalar_type()).contiguous(), ids.contiguous(),
+                           std::optional(weights.gate), weights.up, weights.down,
+                           static_cast<std::int64_t>(activation));
+}
+
+at::Tensor plain::moe_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids,
+                              const ExpertWeights& weights, DenseActivation activation) {
+  check(x, gates, ids, weights, activation);
+  const std::int64_t tokens = x.size(0), choices = ids.size(1), num_experts = weights.up.size(0);
+  const auto [experts, order] = at::sort(ids.flatten(), /*stable=*/true, /*dim=*/0, /*descending=*/false);
+  const auto places = std::get<1>(at::sort(order));
+  const auto ends =
+      at::searchsorted(experts, at::arange(num_experts, ids.options()), /*out_int32=*/true, /*right=*/true);
+  const auto product = [&](const at::Tensor& rows, const at::Tensor& weight) {
+    return at::_grouped_mm(rows, weight.to(rows.scalar_type()).transpose(1, 2), ends);
+  };
+  const auto of_pairs = [&](const at::Tensor& t) { return t.unsqueeze(1).expand({tokens, choices, t.size(1)}); };
+  // Through [T, K, D], so that backward adds up a token's pairs in order instead of as they come.
+  const auto sorted_x = of_pairs(x).reshape({-1, x.size(1)}).index_select(0, order);
+  const auto gate = weights.gate.defined() ? product(sorted_x, weights.gate) : at::Tensor();
+  const auto h = plain::mlp_activation(activation, gate, product(sorted_x, weights.up));
+  const auto out = product(h, weights.down).index_select(0, places).view({tokens, choices, x.size(1)});
+  const auto wide = weights.up.scalar_type();
+  return at::bmm(gates.to(wide).unsqueeze(1), out.to(wide)).squeeze(1).to(x.scalar_type());
+}
+
+}  // namespace peerless
