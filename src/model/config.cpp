@@ -115,7 +115,8 @@ std::vector<CostPart> ModelConfig::cost_parts(std::int64_t seq_len, std::int64_t
     const auto& same = layers_of_kind[i];
     const auto name = of_block(kinds[i], [](const auto& c) { return std::string(c.kind); });
     const Cost one = of_block(kinds[i], [&](const auto& c) { return c.cost(d_model); });
-    parts.push_back({concat("ffw: ", name, ", layers ", ranges(same)), times(one, std::ssize(same))});
+    parts.push_back({concat("ffw: ", name, same.size() == 1 ? ", layer " : ", layers ", ranges(same)),
+                     times(one, std::ssize(same))});
   }
   for (const auto& table : tables()) parts.push_back({concat("table ", table.name), {table.rows * table.width, 0, 0}});
   const std::int64_t norms = (2 * n_layers + 1) * d_model;

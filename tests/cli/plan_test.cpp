@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 // `file` of the repository, in whose root tests run.
 test::Outcome run(const std::string& file, const std::vector<std::string>& rest) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   std::vector<std::string> arguments{"plan", "--config", std::filesystem::absolute(file).string()};
   arguments.insert(arguments.end(), rest.begin(), rest.end());
   return test::run(folder.path(), arguments);

@@ -71,7 +71,7 @@ TEST_F(Routing, OfAModelThatDoesNotRouteIsAnError) {
 }
 
 TEST(Doctor, SaysWhatItWasBuiltWith) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto outcome = test::run(folder.path(), {"doctor", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome;
   const auto found = json::parse(outcome.out);

@@ -13,12 +13,12 @@ namespace {
 using test::same_bits;
 
 // A run of a small model whose second layer has the block: two micro-batches a step, drawn from the step's number.
-class Run {
+class SmallRun {
  public:
-  Run(const FfwConfig& ffw, std::uint64_t seed, bool recomputed = false) : model_(test::make_model(config(ffw))) {
+  SmallRun(const FfwConfig& ffw, std::uint64_t seed, bool recomputed = false) : model_(test::make_model(config(ffw))) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(recomputed);
-    step_ = std::make_unique<TrainingStep>(*model_, AdamWConfig{.lr = 0.01}, *communicator_);
+    step_ = std::make_unique<TrainingStep>(*model_, AdamWConfig{}, *communicator_);
   }
 
   void train(std::int64_t first, std::int64_t last) {
@@ -30,7 +30,7 @@ class Run {
   }
   NamedTensors state() const { return step_->named_tensors(); }
 
-  void expect_same_bits(const Run& other) const {
+  void expect_same_bits(const SmallRun& other) const {
     const auto mine = state(), theirs = other.state();
     ASSERT_EQ(mine.size(), theirs.size());
     for (std::size_t i = 0; i < mine.size(); ++i)
@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Of, EveryBlock, test::every_block(), test::name_of_bloc
 
 // Training 3 steps, moving the whole state to a new run of another start, and training 3 more is training 6.
 TEST_P(EveryBlock, GoesOnFromItsStateBitForBit) {
-  Run whole(GetParam(), 1), before(GetParam(), 1), after(GetParam(), 2);
+  SmallRun whole(GetParam(), 1), before(GetParam(), 1), after(GetParam(), 2);
   whole.train(0, 6);
   before.train(0, 3);
   {
@@ -82,7 +82,7 @@ TEST_P(EveryBlock, GoesOnFromItsStateBitForBit) {
 }
 
 TEST_P(EveryBlock, TrainsTheSameWhenLayersAreRecomputed) {
-  Run kept(GetParam(), 1), recomputed(GetParam(), 1, /*recomputed=*/true);
+  SmallRun kept(GetParam(), 1), recomputed(GetParam(), 1, /*recomputed=*/true);
   kept.train(0, 3);
   recomputed.train(0, 3);
   recomputed.expect_same_bits(kept);
