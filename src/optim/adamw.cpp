@@ -6,11 +6,11 @@
 
 namespace peerless {
 
-AdamW::AdamW(const ParameterSet& parameters, const AdamWConfig& config)
+AdamW::AdamW(const std::vector<Parameter>& parameters, const AdamWConfig& config)
     : config_(config),
       groups_{{config.weight_decay, {}, {}, {}}, {0, {}, {}, {}}},
       num_updates_(at::zeros({}, at::kLong)) {
-  for (const auto& parameter : parameters.parameters()) {
+  for (const auto& parameter : parameters) {
     const auto zeros = [&] {
       return huge_zeros(parameter.tensor.sizes(), parameter.tensor.options().requires_grad(false));
     };

@@ -57,7 +57,7 @@ StepReport Trainer::train_step() {
   const StepPlan plan{.micro_batches_here = share().micro_batches(),
                       .micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size,
                       .targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.samples)),
-                      .lr = std::get<AdamWConfig>(config_.optim).lr * schedule_.factor(counters_.step)};
+                      .lr = shared_settings(config_.optim).lr * schedule_.factor(counters_.step)};
   const StepReport report = step_.run(plan, [this] { return loader_->next(); });
   counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
   return report;

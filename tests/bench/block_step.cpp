@@ -40,7 +40,7 @@ class BlockStep final : public Work {
     watch.part("forward");
     out.y.backward(grad_y);
     watch.part("backward");
-    update_.finish(std::get<AdamWConfig>(shape_.optim).lr, /*loss=*/0, [&] { block_->block().commit(out.stats); });
+    update_.finish(shared_settings(shape_.optim).lr, /*loss=*/0, [&] { block_->block().commit(out.stats); });
     watch.part("update");
     return watch.seconds();
   }

@@ -46,7 +46,7 @@ class ModelStep final : public Work {
     StepGradient gradient(*model_, tokens, /*micro_batches=*/1);
     gradient.add(tensors_of(batch, at::kCPU));
     watch.part("forward and backward");
-    update_.finish(std::get<AdamWConfig>(shape_.optim).lr, gradient.loss(),
+    update_.finish(shared_settings(shape_.optim).lr, gradient.loss(),
                    [&] { model_->decoder->commit(gradient.stats()); });
     watch.part("update");
     return watch.seconds();

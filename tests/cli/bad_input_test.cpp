@@ -36,6 +36,13 @@ TEST_F(BadInput, InTheConfig) {
   expect(job.train("a", {"model.layers.0.ffw.top_k=9"}), 78, "top_k (9) must not exceed the 8 sub-keys of each half");
   expect(job.train("a", {"train.micro_batch_size=3"}), 78, "micro_batch_size (3) must divide global_batch_size (8)");
   expect(job.train("a", {"checkpoint.keep_last=1"}), 78, "checkpoint.keep_last: must be >= 2, got 1");
+  expect(
+      job.train("a", {"optim.tables.update=muon"}), 78,
+      "optim.tables.update: expected touched_rows or dense, got 'muon'; Muon is for hidden matrices, and the rows of "
+      "a table are none");
+  expect(job.train("a", {"optim.momentum=0.9"}), 78,
+         "optim.momentum: unknown key of kind 'adamw'; it belongs to kind 'muon'");
+  expect(job.train("a", {"optim.kind=muon", "optim.momentum=1"}), 78, "optim.momentum: must be >= 0 and < 1, got 1");
   expect(job.train("a", {"device=cuda"}), 78, "device: cuda was asked for, but there is no GPU");
   expect(job.run({"train", "--config", "absent.yaml"}), 66, "absent.yaml");
   expect(job.run({"train", "--confg", "run.yaml"}), 64, "USAGE");

@@ -43,6 +43,8 @@ const Settings kHash{"model.layers=[]", "model.ffw={kind: hash_moe, num_experts:
 const Settings kPkm{"model.layers=[]", "model.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8}"};
 const Settings kTwoSources{"data.train=[{path: train, weight: 1}, {path: val, weight: 1}]"};
 const Settings kDecay{"train.max_steps=4", "schedule={kind: wsd, warmup: 0, decay: 3}"};
+const Settings kMuon{"optim.kind=muon"};
+const Settings kMuonWithLargeEps{"optim.kind=muon", "optim.eps=0.01"};
 const Settings kManyCheckpoints{"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.keep_last=2"};
 
 Settings falling(const std::string& kind) { return {"train.max_steps=4", "schedule={kind: " + kind + ", warmup: 0}"}; }
@@ -144,6 +146,16 @@ const std::vector<Row> kRows{
     {"optim[adamw].tables.weight_decay", {"optim.tables.weight_decay=0.5"}},
     {"optim[adamw].tables.grad_clip", {"optim.tables.grad_clip=0.001"}, Effect::bits, "", 0, {"optim.eps=0.01"}},
     {"optim[adamw].tables.update", {"optim.tables.update=dense"}},
+    {"optim[muon].lr", {"optim.lr=0.002"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].betas", {"optim.betas=[0.5, 0.5]"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].eps", {"optim.eps=0.01"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].weight_decay", {"optim.weight_decay=0.9"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].grad_clip", {"optim.grad_clip=0.01"}, Effect::bits, "", 0, kMuonWithLargeEps},
+    {"optim[muon].tables.lr_multiplier", {"optim.tables.lr_multiplier=5"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].tables.weight_decay", {"optim.tables.weight_decay=0.5"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].tables.grad_clip", {"optim.tables.grad_clip=0.001"}, Effect::bits, "", 0, kMuonWithLargeEps},
+    {"optim[muon].tables.update", {"optim.tables.update=dense"}, Effect::bits, "", 0, kMuon},
+    {"optim[muon].momentum", {"optim.momentum=0.5"}, Effect::bits, "", 0, kMuon},
     {"schedule.kind", {"schedule.kind=constant"}, Effect::bits, "", 0, {"schedule={kind: cosine, warmup: 0}"}},
     {"schedule[wsd].warmup", {"schedule.warmup=3"}, Effect::bits, "", 0, kDecay},
     {"schedule[wsd].decay", {"schedule.decay=1"}, Effect::bits, "", 0, kDecay},

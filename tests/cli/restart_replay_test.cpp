@@ -27,6 +27,7 @@ const std::vector<Variant> kVariants{
     {"without_accumulation", {"train.micro_batch_size=8"}},
     {"glu_sigmoid_dense_updates",
      {"model.layers.0.ffw.glu=true", "model.layers.0.ffw.score=sigmoid", "optim.tables.update=dense"}},
+    {"muon", {"optim.kind=muon"}},
     {"shared_table",
      {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]",
       "optim.weight_decay=0.3"}},

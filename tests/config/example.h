@@ -17,6 +17,9 @@ namespace peerless::example {
 
 enum class Norm { none, head, full };
 constexpr std::array<std::string_view, 3> enum_names(Norm) { return {"none", "head", "full"}; }
+constexpr std::string_view why_not(Norm, std::string_view word) {
+  return word == "batch" ? "a batch norm is no norm of queries" : "";
+}
 
 struct DenseConfig {
   static constexpr std::string_view kind = "dense";

@@ -124,6 +124,9 @@ const BadConfig kBadConfigs[] = {
      "run.yaml:1:21: model.ffw.kind: expected dense or peer, got a list"},
     {"UnknownEnum", "model: {ffw: {kind: peer, query_norm: heads}}",
      "run.yaml:1:39: model.ffw.query_norm: expected none, head or full, got 'heads'; did you mean 'head'?"},
+    {"EnumWithAReason", "model: {ffw: {kind: peer, query_norm: batch}}",
+     "run.yaml:1:39: model.ffw.query_norm: expected none, head or full, got 'batch'; a batch norm is no norm of "
+     "queries"},
     {"NullEnum", "model: {ffw: {kind: peer, query_norm: }}",
      "run.yaml:1:27: model.ffw.query_norm: expected none, head or full, got null"},
     {"NoIsNoBoolean", "model: {tie: no}", "run.yaml:1:14: model.tie: expected true or false, got 'no'"},

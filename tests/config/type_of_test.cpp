@@ -25,6 +25,18 @@ struct OneOfEach {
 };
 static_assert(member_count<OneOfEach>() == 13, "no type of field may fool the count");
 
+// It inherits two keys.
+struct Derived : example::LogConfig {
+  bool quiet = false;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    LogConfig::fields(c, visit);
+    visit("quiet", c.quiet, Any{}, "nothing is printed");
+  }
+};
+static_assert(member_count<Derived>() == 3, "members of bases count");
+
 struct Forgetful {
   std::int64_t told = 0;
   std::int64_t forgotten = 0;
@@ -52,6 +64,15 @@ TEST(RecordOf, ReachesTheFieldsOfAnyInstance) {
   EXPECT_EQ(record.kind, "peer");
   EXPECT_EQ(record.find("topk"), nullptr);
   EXPECT_EQ(&record, &record_of<example::PeerConfig>()) << "made once";
+}
+
+TEST(RecordOf, ReachesTheFieldsOfABase) {
+  const Record& record = record_of<Derived>();
+  Derived derived;
+  derived.every_steps = 3;
+  derived.quiet = true;
+  EXPECT_EQ(*static_cast<const std::int64_t*>(record.find("every_steps")->in(&derived)), 3);
+  EXPECT_TRUE(*static_cast<const bool*>(record.find("quiet")->in(&derived)));
 }
 
 }  // namespace

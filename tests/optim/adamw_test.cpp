@@ -1,73 +1,22 @@
 #include "peerless/optim/adamw.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
+#include "tests/optim/rig.h"
 #include "tests/support/brute_force_peer.h"
-#include "tests/support/tensors.h"
 
 namespace peerless {
 namespace {
 
 using test::near;
+using test::Rig;
 using test::same_bits;
 
-// A module with a parameter of each role that the optimizer tells apart, and a table.
-class Parts : public Module {
- public:
-  explicit Parts(at::ScalarType dtype) : Module(at::TensorOptions(dtype)) {
-    matrix = make_parameter("matrix", {3, 4}, Role::matrix, Init::normal(1));
-    vector = make_parameter("vector", {5}, Role::vector, Init::normal(1));
-    router = make_parameter("router", {2, 4}, Role::router, Init::normal(1));
-    embedding = make_parameter("embedding", {4, 3}, Role::embedding, Init::normal(1));
-    head = make_parameter("head", {4, 3}, Role::head, Init::normal(1));
-    rows = std::make_shared<RowGrad>(6, 4, options());
-    table = make_table("table", at::empty({6, 4}, options()), Init::normal(1), rows);
-  }
-  at::Tensor matrix, vector, router, embedding, head, table;
-  std::shared_ptr<RowGrad> rows;
-};
-
-struct Rig {
-  explicit Rig(const AdamWConfig& config, at::ScalarType dtype = at::kDouble)
-      : parts(std::make_shared<Parts>(dtype)),
-        parameters(*parts),
-        gradients(parameters),
-        optimizer(parameters, config) {
-    parameters.initialize(1);
-  }
-
-  // Gradients as backward would leave them; the table's for rows 1 and 4 only.
-  void make_gradients(std::int64_t seed, double scale = 1) {
-    torch::manual_seed(seed);
-    gradients.clear();
-    for (const auto& p : parameters.parameters())
-      if (!p.rows) p.tensor.grad().copy_(scale * torch::randn_like(p.tensor));
-    parts->rows->add(at::tensor({1, 4}), scale * torch::randn({2, 4}, parts->table.options().requires_grad(false)));
-  }
-  std::vector<Parameter> dense() const {
-    std::vector<Parameter> some;
-    for (const auto& p : parameters.parameters())
-      if (!p.rows) some.push_back(p);
-    return some;
-  }
-  void step(double lr) { optimizer.step(lr, measure(gradients)); }
-
-  std::shared_ptr<Parts> parts;
-  ParameterSet parameters;
-  Gradients gradients;
-  AdamW optimizer;
-};
-
-AdamWConfig unclipped() {
-  AdamWConfig config;
-  config.grad_clip = 0;
-  config.tables.grad_clip = 0;
-  config.tables.lr_multiplier = 1;
-  return config;
-}
+AdamWConfig unclipped() { return test::unclipped<AdamWConfig>(); }
 
 TEST(AdamW, EqualsLibTorchsAdamWWithDecayOnMatricesOnly) {
   Rig rig(unclipped());
@@ -76,9 +25,9 @@ TEST(AdamW, EqualsLibTorchsAdamWWithDecayOnMatricesOnly) {
   const auto options = [](double decay) {
     return torch::optim::AdamWOptions(1e-2).betas({0.9, 0.95}).eps(1e-8).weight_decay(decay);
   };
-  ASSERT_EQ(rig.dense().front().name, "matrix");
-  torch::optim::AdamW decayed({twins.front()}, options(0.1)),
-      others(std::vector<at::Tensor>(twins.begin() + 1, twins.end()), options(0));
+  const auto first_other = twins.begin() + static_cast<std::ptrdiff_t>(rig.matrices().size());  // matrices come first
+  torch::optim::AdamW decayed(std::vector<at::Tensor>(twins.begin(), first_other), options(0.1)),
+      others(std::vector<at::Tensor>(first_other, twins.end()), options(0));
   for (std::int64_t step = 0; step < 3; ++step) {
     rig.make_gradients(step);
     for (std::size_t i = 0; i < twins.size(); ++i) twins[i].mutable_grad() = rig.dense()[i].tensor.grad().clone();
@@ -105,7 +54,7 @@ TEST(AdamW, ChangesExactlyTheRowsThatABlockRetrieved) {
   const auto block = test::LoneBlock::make(config, 8);
   const auto& parameters = block->parameters_of();
   Gradients gradients(parameters);
-  AdamW optimizer(parameters, AdamWConfig{});
+  AdamW optimizer(parameters.parameters(), AdamWConfig{});
   for (std::int64_t step = 0; step < 3; ++step) {
     torch::manual_seed(step);
     const auto x = torch::randn({1, 5, 8});
@@ -166,6 +115,15 @@ TEST(AdamW, MultipliesTheRateOfTables) {
   once.step(1e-3);
   thrice.step(1e-3);
   EXPECT_TRUE(near(thrice.parts->table - start, 3 * (once.parts->table - start)));
+}
+
+TEST(AdamW, NamesItsState) {
+  EXPECT_THAT(Rig(AdamWConfig{}).state_names(),
+              testing::ElementsAre("optim.num_updates", "optim.first.matrix", "optim.second.matrix", "optim.first.tall",
+                                   "optim.second.tall", "optim.first.experts", "optim.second.experts",
+                                   "optim.first.vector", "optim.second.vector", "optim.first.router",
+                                   "optim.second.router", "optim.first.embedding", "optim.second.embedding",
+                                   "optim.first.head", "optim.second.head", "optim.first.table", "optim.second.table"));
 }
 
 TEST(Norms, AreOfAllDenseParametersAndOfAllTables) {

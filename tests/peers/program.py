@@ -33,7 +33,8 @@ def copy(source, target):
 
 
 def write_example(path, config, tensors, comment=""):
-    """A worked example (tests/support/worked_example.h); the config is JSON, which is YAML."""
+    """A worked example (tests/support/worked_example.h); the config is JSON, which is YAML, by default of AdamW."""
+    config = config | {"optim": {"kind": "adamw"} | config.get("optim", {})}
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     save_file(tensors, path, metadata={"config": comment + json.dumps(config)})
 

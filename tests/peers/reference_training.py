@@ -1,7 +1,7 @@
 """Trains a reference model on a worked example by PyTorch's own optimizers, and gives what our probe gives.
 
-Dense parameters: torch.optim.AdamW, decay on matrices alone. Tables: torch.optim.SparseAdam on the rows that were
-retrieved, or AdamW on all. Both are clipped by norms of their own.
+Dense parameters: torch.optim.AdamW, decay on matrices alone; or torch.optim.Muon on matrices. Tables:
+torch.optim.SparseAdam on the rows that were retrieved, or AdamW on all. Both are clipped by norms of their own.
 """
 
 import math
@@ -37,14 +37,19 @@ def weights_of(config):
 
 
 def optimizers_of(model, config):
-    settings = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1} | config.get("optim", {})
+    settings = {"kind": "adamw", "lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.95}
+    settings |= config.get("optim", {})
     tables = {"lr_multiplier": 2, "weight_decay": 0, "update": "touched_rows"} | settings.get("tables", {})
     common = {"betas": tuple(settings["betas"]), "eps": settings["eps"]}
     dense = {name: p for name, p in model.named_parameters() if ".tables." not in name}
     matrices = [p for name, p in dense.items() if not any(part in name for part in NOT_DECAYED)]
     others = [p for name, p in dense.items() if any(part in name for part in NOT_DECAYED)]
-    groups = [{"params": matrices, "weight_decay": settings["weight_decay"]}, {"params": others, "weight_decay": 0}]
-    result = [optim.AdamW(groups, lr=settings["lr"], **common)]
+    rates = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
+    result = [optim.AdamW(others, lr=settings["lr"], weight_decay=0, **common)]
+    if settings["kind"] == "muon":
+        result.append(optim.Muon(matrices, momentum=settings["momentum"], adjust_lr_fn="match_rms_adamw", **rates))
+    else:
+        result.append(optim.AdamW(matrices, **rates, **common))
     if rows := list(model.decoder.tables.parameters()):
         rate = settings["lr"] * tables["lr_multiplier"]
         if tables["update"] == "touched_rows":
@@ -107,5 +112,6 @@ def moments(model, optimizers):
         f"optim.{ours}.{names[id(p)]}": state[theirs]
         for optimizer in optimizers
         for p, state in optimizer.state.items()
-        for ours, theirs in (("first", "exp_avg"), ("second", "exp_avg_sq"))
+        for ours, theirs in (("first", "exp_avg"), ("second", "exp_avg_sq"), ("momentum", "momentum_buffer"))
+        if theirs in state
     }

@@ -1,16 +1,20 @@
-"""Steps of training end where PyTorch's optimizers end: AdamW for dense parameters, SparseAdam or AdamW for tables.
+"""Steps of training end where PyTorch's optimizers end: AdamW or Muon for dense parameters, SparseAdam or AdamW for
+tables.
 
 Every step has a batch of its own, so rows of a table are retrieved in some steps and not in others.
 """
 
+from unittest.mock import patch
+
 import torch
 
 from cases import cases
-from program import assert_near, work
+from program import assert_near, error, work
 from reference_training import batches, build, train
 
 STEPS = 6
 TOLERANCE = 1e-9
+BF16_TOLERANCE = 0.1  # of the way that a matrix went
 CLIPPED_TOLERANCE = 1e-7  # LibTorch's fused kernel takes the clip factor as a float, whatever the dtype of the gradient
 
 
@@ -18,7 +22,7 @@ def config_of(clip=0.0, tables={}, **optim):
     dense = {"kind": "dense", "activation": "swiglu", "d_ff": 20}
     peer = {"kind": "peer", "num_experts": 81, "heads": 2, "top_k": 2, "d_key": 8}
     model = {"n_layers": 2, "d_model": 16, "n_heads": 2, "ffw": dense, "layers": [{"at": [1], "ffw": peer}]}
-    optim = {"lr": 0.01, "grad_clip": clip, "tables": {"grad_clip": clip / 2} | tables} | optim
+    optim = {"kind": "adamw", "lr": 0.01, "grad_clip": clip, "tables": {"grad_clip": clip / 2} | tables} | optim
     return {"vocab_size": 50, "dtype": "fp64", "model": model, "optim": optim}
 
 
@@ -37,12 +41,25 @@ def run(config):
     touched_rows_clipped=({"clip": 0.05},),
     dense_clipped=({"clip": 0.05, "tables": {"update": "dense"}},),
     below_the_limit=({"clip": 1e6},),
+    muon=({"kind": "muon"},),
+    muon_other_settings=({"kind": "muon", "momentum": 0.5, "weight_decay": 0.3},),
+    muon_clipped=({"kind": "muon", "clip": 0.05},),
 )
 def test_update(options):
-    _, ours, reference = run(config_of(**options))
+    with patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):  # torch.optim.Muon would orthogonalize in bf16
+        _, ours, reference = run(config_of(**options))
     results = {name: r for name, r in reference.items() if not name.startswith(("gradient.", "logits"))}
     assert_near(ours, results, CLIPPED_TOLERANCE if options.get("clip") == 0.05 else TOLERANCE)
     assert ours["optim.num_updates"] == STEPS
+
+
+def test_muon_moves_as_in_bf16():
+    before, ours, reference = run(config_of(kind="muon"))
+    _, other, _ = run(config_of(kind="muon", momentum=0.5))
+    for name in filter(lambda name: ".attention." in name, before):
+        moved, theirs, elsewhere = (result[name] - before[name] for result in (ours, reference, other))
+        assert_near({name: moved}, {name: theirs}, BF16_TOLERANCE)
+        assert error(elsewhere, theirs) > BF16_TOLERANCE  # what another setting does is told apart
 
 
 def test_touched_rows_leaves_all_other_rows_their_bits():

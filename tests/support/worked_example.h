@@ -21,7 +21,7 @@ struct ExampleConfig {
   std::int64_t vocab_size = 0;
   ExampleDType dtype = ExampleDType::fp32;
   ModelConfig model;
-  AdamWConfig optim;
+  OptimConfig optim;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -75,11 +75,12 @@ inline NamedTensors work(const TensorFile& example) {
   };
 
   const auto& inputs = example.at("inputs");
+  const double lr = shared_settings(config.optim).lr;
   at::Tensor logits;
   std::vector<double> losses, norms, table_norms;
   for (std::int64_t i = 0; i < inputs.size(0); ++i) {
     logits = logits_of(inputs[i]);
-    const StepPlan plan{.targets = example.at("mask")[i].sum().item<std::int64_t>(), .lr = config.optim.lr};
+    const StepPlan plan{.targets = example.at("mask")[i].sum().item<std::int64_t>(), .lr = lr};
     const StepReport report = step.run(plan, [&] { return batch_of(example, i); });
     losses.push_back(report.loss + report.z_loss);
     norms.push_back(report.grad_norm);

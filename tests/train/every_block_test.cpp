@@ -18,7 +18,7 @@ class SmallRun {
   SmallRun(const FfwConfig& ffw, std::uint64_t seed, bool recomputed = false) : model_(test::make_model(config(ffw))) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(recomputed);
-    step_ = std::make_unique<TrainingStep>(*model_, AdamWConfig{}, *communicator_);
+    step_ = std::make_unique<TrainingStep>(*model_, AdamWConfig(), *communicator_);
   }
 
   void train(std::int64_t first, std::int64_t last) {

@@ -3,6 +3,8 @@
 //
 //   enum class Gate { none, silu };
 //   constexpr std::array<std::string_view, 2> enum_names(Gate) { return {"none", "silu"}; }   // enumerators 0, 1, ...
+//   // optional; why a word is none of them, where somebody may expect it: an error adds "; relu is ..."
+//   constexpr std::string_view why_not(Gate, std::string_view word) { return word == "relu" ? "relu is ..." : ""; }
 //
 //   struct PkmConfig {
 //     static constexpr std::string_view kind = "pkm";   // only in an alternative of a std::variant
@@ -24,6 +26,7 @@
 //            (chosen by the key `kind`), std::optional and std::vector of these, and scalars of one's own (scalar.h).
 // Rules      On a list, a rule for numbers holds for each element, NotEmpty for the list. A default that breaks its
 //            rule makes the key required: `std::string model;` with NotEmpty{}. NaN and infinity are always refused.
+// Bases      A struct that inherits from another has its keys too: its `fields` calls the base's.
 // Guard      Every member of the struct must have its line: checked when the type is first used.
 #pragma once
 

@@ -60,7 +60,12 @@ struct EnumLeaf final : Leaf {
       as<T>(value) = static_cast<T>(i);
       return "";
     }
-    return unknown_choice(choices, scalar.text);
+    std::string complaint = unknown_choice(choices, scalar.text);
+    if constexpr (requires(std::string_view word) { why_not(T{}, word); }) {
+      if (const std::string_view reason = why_not(T{}, scalar.text); !reason.empty())
+        complaint.append("; ").append(reason);
+    }
+    return complaint;
   }
   std::string yaml(const void* value) const override {
     return quote(choices.at(static_cast<std::size_t>(as<T>(value))));

@@ -1,4 +1,4 @@
-// AdamW over a ParameterSet: LibTorch's fused kernel for dense parameters, row updates for tables.
+// AdamW: LibTorch's fused kernel for dense parameters, row updates for tables.
 //
 //   m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
 //   w -= lr wd w               w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
@@ -11,19 +11,18 @@
 #include <vector>
 
 #include "peerless/optim/config.h"
-#include "peerless/optim/norms.h"
+#include "peerless/optim/optimizer.h"
 
 namespace peerless {
 
-class AdamW {
+class AdamW final : public Optimizer {
  public:
-  AdamW(const ParameterSet& parameters, const AdamWConfig& config);
+  // Of these parameters, which may be a part of a model's.
+  AdamW(const std::vector<Parameter>& parameters, const AdamWConfig& config);
 
-  // One update from the gradients that the parameters hold, whose norms are given and finite.
-  void step(double lr, const GradNorms& norms);
-
-  // Moments and the number of updates, named "optim.<...>".
-  NamedTensors named_tensors() const;
+  void step(double lr, const GradNorms& norms) override;
+  // The number of updates and the moments: optim.num_updates, optim.first.<parameter>, optim.second.<parameter>.
+  NamedTensors named_tensors() const override;
 
  private:
   struct Group {  // dense parameters of one weight decay

@@ -10,6 +10,9 @@
 namespace peerless {
 
 constexpr std::array<std::string_view, 2> enum_names(TableUpdate) { return {"touched_rows", "dense"}; }
+constexpr std::string_view why_not(TableUpdate, std::string_view word) {
+  return word == "muon" ? "Muon is for hidden matrices, and the rows of a table are none" : "";
+}
 
 // Tables of experts or values: a row sees few of a step's tokens, so it wants a higher rate, no decay and its own norm.
 struct TablesConfig {
@@ -34,6 +37,7 @@ struct TablesConfig {
   bool operator==(const TablesConfig&) const = default;
 };
 
+// AdamW of all parameters; and what every optimizer has.
 struct AdamWConfig {
   static constexpr std::string_view kind = "adamw";
   double lr = 1e-3;
@@ -46,9 +50,9 @@ struct AdamWConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("lr", c.lr, Above{0}, "peak learning rate", Resume::with_override);
-    visit("betas", c.betas, AtLeast{0} && Below{1}, "decay of the first and second moments: two numbers",
+    visit("betas", c.betas, AtLeast{0} && Below{1}, "decay of AdamW's first and second moments: two numbers",
           Resume::with_override);
-    visit("eps", c.eps, Above{0}, "added to the root of the second moment", Resume::with_override);
+    visit("eps", c.eps, Above{0}, "added to the root of AdamW's second moment", Resume::with_override);
     visit("weight_decay", c.weight_decay, AtLeast{0},
           "decoupled decay of matrices; vectors, embedding, head and routers have none", Resume::with_override);
     visit("grad_clip", c.grad_clip, AtLeast{0}, "largest norm of the gradient without tables; 0: no clipping",
@@ -61,6 +65,25 @@ struct AdamWConfig {
   bool operator==(const AdamWConfig&) const = default;
 };
 
-using OptimConfig = std::variant<AdamWConfig>;
+// Muon of hidden matrices, with AdamW's lr and weight_decay; AdamW of all others.
+struct MuonConfig : AdamWConfig {
+  static constexpr std::string_view kind = "muon";
+  double momentum = 0.95;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    AdamWConfig::fields(c, visit);
+    visit("momentum", c.momentum, AtLeast{0} && Below{1}, "decay of the mean gradient that Muon orthogonalizes",
+          Resume::with_override);
+  }
+  bool operator==(const MuonConfig&) const = default;
+};
+
+using OptimConfig = std::variant<AdamWConfig, MuonConfig>;
+
+// What all kinds have: the peak rate, the settings of tables.
+inline const AdamWConfig& shared_settings(const OptimConfig& config) {
+  return std::visit([](const AdamWConfig& shared) -> const AdamWConfig& { return shared; }, config);
+}
 
 }  // namespace peerless

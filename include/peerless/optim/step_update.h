@@ -5,8 +5,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
-#include "peerless/optim/adamw.h"
+#include "peerless/optim/config.h"
+#include "peerless/optim/optimizer.h"
+#include "peerless/params/gradients.h"
 
 namespace peerless {
 
@@ -24,11 +27,11 @@ class StepUpdate {
   Result finish(double lr, double loss, const std::function<void()>& commit);
 
   const Gradients& gradients() const { return gradients_; }
-  NamedTensors named_tensors() const { return optimizer_.named_tensors(); }
+  NamedTensors named_tensors() const { return optimizer_->named_tensors(); }
 
  private:
   Gradients gradients_;
-  AdamW optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
 };
 
 }  // namespace peerless

@@ -106,7 +106,7 @@ struct RunConfig {
     visit("data", c.data, Any{}, "token shards to train and validate on");
     visit("model", c.model, Any{}, "the architecture");
     visit("train", c.train, Any{}, "batches, length and precision");
-    visit("optim", c.optim, Any{}, "the optimizer");
+    visit("optim", c.optim, Any{}, "the optimizer: AdamW, or Muon for hidden matrices and AdamW for all else");
     visit("schedule", c.schedule, Any{}, "the learning rate over the run");
     visit("eval", c.eval, Any{}, "validation during training", Resume::free);
     visit("checkpoint", c.checkpoint, Any{}, "saving", Resume::free);

@@ -1,0 +1,26 @@
+// What every optimizer does, and the one that a config names.
+#pragma once
+
+#include <memory>
+
+#include "peerless/optim/config.h"
+#include "peerless/optim/norms.h"
+#include "peerless/params/parameter_set.h"
+
+namespace peerless {
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // One update from the gradients that the parameters hold, whose norms are given and finite.
+  virtual void step(double lr, const GradNorms& norms) = 0;
+
+  // Its state, named "optim.<...>": with the weights, all that the next update depends on.
+  virtual NamedTensors named_tensors() const = 0;
+};
+
+// Of all parameters.
+std::unique_ptr<Optimizer> make_optimizer(const ParameterSet& parameters, const OptimConfig& config);
+
+}  // namespace peerless
