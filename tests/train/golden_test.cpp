@@ -24,8 +24,8 @@ TEST_P(Golden, ExampleIsReproduced) {
   EXPECT_GT(compared, 0);
 }
 
-// With products in bf16, losses and logits stay near; layers and steps add up their roundings. (A retrieval that hangs on
-// bf16's rounding of x gives its gradient to another row.)
+// With products in bf16, losses and logits stay near; layers and steps add up their roundings. (A retrieval that hangs
+// on bf16's rounding of x gives its gradient to another row.)
 TEST_P(Golden, ExampleIsNearInBf16) {
   auto example = test::read_tensors(concat("tests/golden/", GetParam(), ".safetensors"));
   auto config = config::parse<test::ExampleConfig>(example.metadata.at("config"), "config");
