@@ -28,7 +28,7 @@ class PeerPytorch(nn.Module):
 
     def __init__(self, ours, table, config):
         super().__init__()
-        self.heads, d_model = config["heads"], ours.query.in_features
+        self.heads, d_model = config["heads"], ours.router.query.in_features
         self.theirs = PEER(
             d_model,
             heads=self.heads,
@@ -38,10 +38,10 @@ class PeerPytorch(nn.Module):
             non_competing_scores=config.get("score") == "relu",
         ).to(table.dtype)
         down, up = table.split(d_model, -1)
-        query = ours.query.weight.unflatten(0, (self.heads, 2, -1)).transpose(0, 1).flatten(0, 2)
+        query = ours.router.query.weight.unflatten(0, (self.heads, 2, -1)).transpose(0, 1).flatten(0, 2)
         with torch.no_grad():
             self.theirs.to_queries[0].weight.copy_(query)
-            self.theirs.keys.copy_(ours.keys.transpose(1, 2))
+            self.theirs.keys.copy_(ours.router.keys.transpose(1, 2))
             self.theirs.weight_down_embed.weight.copy_(down)
             self.theirs.weight_up_embed.weight.copy_(up)
 
