@@ -16,6 +16,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include <algorithm>
 #include <atomic>
@@ -38,26 +39,27 @@ using torch::autograd::variable_list;
 // ---- The pairs, by expert ------------------------------------------------------------------------------------------
 
 // Pairs (token, choice) in the order in which they are worked on: by expert, and of an expert by token.
-struct SortedPairs {
+struct SortedPairs : torch::CustomClassHolder {
   at::Tensor tokens;  // [M] int64: token of each
   at::Tensor pairs;   // [M] int64: token * K + choice
   at::Tensor places;  // [T, K] int32: where each pair stands
   PairsByRow groups;  // of the experts that have any
 };
 
-SortedPairs sort_pairs(const at::Tensor& ids, std::int64_t num_experts) {
+c10::intrusive_ptr<SortedPairs> sort_pairs(const at::Tensor& ids, std::int64_t num_experts) {
   const std::int64_t choices = ids.size(1);
   const auto experts = ids.to(at::kInt).contiguous();
   const auto count = static_cast<std::size_t>(experts.numel());
-  SortedPairs sorted{.tokens = at::empty({experts.numel()}, at::kLong),
-                     .pairs = at::empty({experts.numel()}, at::kLong),
-                     .places = at::empty_like(experts),
-                     .groups = group_by_row({experts.const_data_ptr<std::int32_t>(), count}, num_experts)};
-  auto* const tokens = sorted.tokens.mutable_data_ptr<std::int64_t>();
-  auto* const pairs = sorted.pairs.mutable_data_ptr<std::int64_t>();
-  auto* const places = sorted.places.mutable_data_ptr<std::int32_t>();
+  auto sorted = c10::make_intrusive<SortedPairs>();
+  sorted->tokens = at::empty({experts.numel()}, at::kLong);
+  sorted->pairs = at::empty({experts.numel()}, at::kLong);
+  sorted->places = at::empty_like(experts);
+  sorted->groups = group_by_row({experts.const_data_ptr<std::int32_t>(), count}, num_experts);
+  auto* const tokens = sorted->tokens.mutable_data_ptr<std::int64_t>();
+  auto* const pairs = sorted->pairs.mutable_data_ptr<std::int64_t>();
+  auto* const places = sorted->places.mutable_data_ptr<std::int32_t>();
   for (std::size_t place = 0; place < count; ++place) {
-    const std::int32_t pair = sorted.groups.order[place];
+    const std::int32_t pair = sorted->groups.order[place];
     tokens[place] = pair / choices;
     pairs[place] = pair;
     places[pair] = static_cast<std::int32_t>(place);
@@ -120,48 +122,55 @@ void store_product(const at::Tensor& to, const at::Tensor& a, const at::Tensor& 
   }
 }
 
+// What products multiply with.
+ExpertWeights in_dtype(const ExpertWeights& weights, at::ScalarType dtype) {
+  const auto cast = [&](const at::Tensor& weight) { return weight.defined() ? weight.detach().to(dtype) : weight; };
+  return {cast(weights.gate), cast(weights.up), cast(weights.down)};
+}
+
 struct MoeExperts : torch::autograd::Function<MoeExperts> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
                             const at::Tensor& ids, const std::optional<at::Tensor>& optional_gate, const at::Tensor& up,
                             const at::Tensor& down, std::int64_t activation) {
     const at::Tensor gate = optional_gate.value_or(at::Tensor());
-    const SortedPairs sorted = sort_pairs(ids, up.size(0));
+    const auto sorted = sort_pairs(ids, up.size(0));
     const auto compute = x.scalar_type();
-    const auto cast = [&](const at::Tensor& weight) { return weight.defined() ? weight.detach().to(compute) : weight; };
-    const auto gate_w = cast(gate), up_w = cast(up), down_w = cast(down);
+    const auto [gate_w, up_w, down_w] = in_dtype({gate, up, down}, compute);
     const std::int64_t num_pairs = ids.numel();
     const auto gate_x = gate.defined() ? at::empty({num_pairs, gate.size(1)}, x.options()) : at::Tensor();
     const auto up_x = at::empty({num_pairs, up.size(1)}, x.options());
     const auto out = at::empty({num_pairs, x.size(1)}, up.options().requires_grad(false));
-    const auto pieces = pieces_of(sorted.groups, kTokensOfAPiece);
+    const auto pieces = pieces_of(sorted->groups, kTokensOfAPiece);
     take_turns(std::ssize(pieces), [&](std::int64_t i) {
       const auto [expert, first, count] = pieces[static_cast<std::size_t>(i)];
       const auto some = [first = first, count = count](const at::Tensor& t) { return t.narrow(0, first, count); };
-      const auto some_x = x.index_select(0, some(sorted.tokens));
+      const auto some_x = x.index_select(0, some(sorted->tokens));
       if (gate.defined()) store_product(some(gate_x), some_x, gate_w[expert].t(), /*add=*/false);
       store_product(some(up_x), some_x, up_w[expert].t(), /*add=*/false);
       const auto h =
           activate(static_cast<DenseActivation>(activation), gate.defined() ? some(gate_x) : at::Tensor(), some(up_x));
       store_product(some(out), h, down_w[expert].t(), /*add=*/false);
     });
-    context->save_for_backward({x, gates, ids, gate, up, down, gate_x, up_x});
+    context->save_for_backward({x, gates, gate, up, down, gate_x, up_x});
     context->saved_data["activation"] = activation;
-    return sum_pairs(out, sorted.places, gates).to(compute);
+    context->saved_data["sorted"] = c10::IValue::make_capsule(sorted);
+    return sum_pairs(out, sorted->places, gates).to(compute);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("moe_experts");
     const auto saved = context->get_saved_variables();
     const auto activation = static_cast<DenseActivation>(context->saved_data["activation"].toInt());
-    const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &gate = saved[3], &up = saved[4], &down = saved[5];
-    return Backward(x, gates, ids, {gate, up, down}, saved[6], saved[7], grads[0].contiguous(), activation).run();
+    const auto &x = saved[0], &gates = saved[1], &gate = saved[2], &up = saved[3], &down = saved[4];
+    const auto sorted = c10::static_intrusive_pointer_cast<SortedPairs>(context->saved_data["sorted"].toCapsule());
+    return Backward(x, gates, *sorted, {gate, up, down}, saved[5], saved[6], grads[0].contiguous(), activation).run();
   }
 
   // In two halves: pieces of tokens, which give the gradients of x and gates and lay out what the weights' products
   // need; then pieces of weights, each of which has one owner who multiplies all tokens of its expert.
   class Backward {
    public:
-    Backward(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const ExpertWeights& weights,
+    Backward(const at::Tensor& x, const at::Tensor& gates, const SortedPairs& sorted, const ExpertWeights& weights,
              const at::Tensor& gate_x, const at::Tensor& up_x, const at::Tensor& grad_y, DenseActivation activation)
         : x_(x),
           gates_(gates),
@@ -170,8 +179,8 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
           up_x_(up_x),
           grad_y_(grad_y),
           activation_(activation),
-          sorted_(sort_pairs(ids, weights.up.size(0))) {
-      const std::int64_t pairs = ids.numel();
+          sorted_(sorted) {
+      const std::int64_t pairs = sorted.pairs.numel();
       for (auto* const rows : {&x_rows_, &grad_rows_}) *rows = at::empty({pairs, x.size(1)}, x.options());
       for (auto* const rows : {&h_rows_, &grad_up_rows_}) *rows = at::empty_like(up_x);
       if (gate_x.defined()) grad_gate_rows_ = at::empty_like(gate_x);
@@ -189,10 +198,7 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
 
    private:
     void differentiate_tokens(const at::Tensor& grad_gates) {
-      const auto cast = [&](const at::Tensor& weight) {
-        return weight.defined() ? weight.detach().to(x_.scalar_type()) : weight;
-      };
-      const auto gate_w = cast(weights_.gate), up_w = cast(weights_.up), down_w = cast(weights_.down);
+      const auto [gate_w, up_w, down_w] = in_dtype(weights_, x_.scalar_type());
       const auto flat_gates = gates_.view({-1});
       const auto pieces = pieces_of(sorted_.groups, kTokensOfAPiece);
       take_turns(std::ssize(pieces), [&](std::int64_t i) {
@@ -240,7 +246,7 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     const ExpertWeights weights_;
     const at::Tensor &gate_x_, &up_x_, grad_y_;
     DenseActivation activation_;
-    SortedPairs sorted_;
+    const SortedPairs& sorted_;
     // By place of a pair: its token's x, the gradient of its expert's output, and what that makes inside the expert.
     at::Tensor x_rows_, grad_rows_, h_rows_, grad_gate_rows_, grad_up_rows_, grad_x_rows_;
   };

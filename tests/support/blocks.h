@@ -1,6 +1,8 @@
 // Feed-forward blocks by themselves, outside a transformer.
 #pragma once
 
+#include <torch/types.h>
+
 #include <map>
 
 #include "peerless/model/evaluation_mode.h"
@@ -53,5 +55,18 @@ class LoneBlock : public torch::nn::Module, public Tables {
   std::shared_ptr<Ffw> block_;
   std::unique_ptr<ParameterSet> parameters_;
 };
+
+// The mean square of the outputs of blocks at their start, for inputs of unit variance.
+inline double mean_square_at_the_start(const FfwConfig& config, std::int64_t d_model) {
+  constexpr std::int64_t kTokens = 512;
+  constexpr int kSeeds = 8;
+  double mean = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    torch::manual_seed(static_cast<std::int64_t>(seed));
+    const auto block = LoneBlock::make(config, d_model, seed);
+    mean += block->forward(torch::randn({1, kTokens, d_model})).y.square().mean().item<double>() / kSeeds;
+  }
+  return mean;
+}
 
 }  // namespace peerless::test

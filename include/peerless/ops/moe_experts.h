@@ -11,7 +11,8 @@
 //            must be leaves.
 // Precision  products in x's dtype; weighted sums, and what is added over products, in the weights'
 // Cost       2 T K F D FLOPs for each of the two (gated: three) matrices, 2 T K D for the weighted sum; twice that
-//            backward. Kept for backward: up x and gate x of all pairs, 2 T K F numbers; nothing of shape [T, K, D].
+//            backward. Kept for backward: up x and gate x of all pairs, 2 T K F numbers, and their order;
+//            nothing of shape [T, K, D].
 // On CPUs    pairs (token, expert) are sorted by expert; threads take pieces of an expert's tokens as they become free,
 //            each a product of its own, so bits depend neither on the number of threads nor on who took what
 // Errors     c10::Error when shapes or dtypes do not fit; ids are trusted

@@ -143,23 +143,11 @@ TEST_P(FfwContract, ComputesNearlyTheSameInBf16) {
   EXPECT_LT(test::error(low, block->forward(x.to(at::kFloat)).y), test::tolerance(at::kBFloat16));
 }
 
-// The mean square of the outputs of blocks at their start, for inputs of unit variance.
-double mean_square_at_the_start(const FfwConfig& config, std::int64_t d_model) {
-  constexpr std::int64_t kTokens = 512;
-  constexpr int kSeeds = 8;
-  double mean = 0;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    torch::manual_seed(static_cast<std::int64_t>(seed));
-    const auto block = LoneBlock::make(config, d_model, seed);
-    mean += block->forward(torch::randn({1, kTokens, d_model})).y.square().mean().item<double>() / kSeeds;
-  }
-  return mean;
-}
-
 TEST_P(FfwContract, StartsWithTheOutputVarianceOfItsDenseTwin) {
   constexpr std::int64_t kModel = 64;
   const DenseConfig twin = claim([](const auto& c) { return c.dense_twin(kModel); });
-  EXPECT_NEAR(mean_square_at_the_start(GetParam(), kModel) / mean_square_at_the_start(twin, kModel), 1, 0.2);
+  EXPECT_NEAR(test::mean_square_at_the_start(GetParam(), kModel) / test::mean_square_at_the_start(twin, kModel), 1,
+              0.2);
 }
 
 TEST_P(FfwContract, ItsStateIsAllThatItComputesFrom) {

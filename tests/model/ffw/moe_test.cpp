@@ -14,6 +14,7 @@ namespace peerless {
 namespace {
 
 using test::LoneBlock;
+using test::mean_square_at_the_start;
 using test::near;
 using test::same_bits;
 
@@ -243,16 +244,6 @@ TEST(Load, TellsTheFullestTheEvennessAndTheUnused) {
 
 // ---- The start -----------------------------------------------------------------------------------------------------
 
-double mean_square(const FfwConfig& config, std::int64_t d_model) {
-  double mean = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
-    torch::manual_seed(static_cast<std::int64_t>(seed));
-    const auto y = LoneBlock::make(config, d_model, seed)->forward(torch::randn({1, 256, d_model})).y;
-    mean += y.square().mean().item<double>() / 6;
-  }
-  return mean;
-}
-
 TEST(Moe, StartsWithTheVarianceOfItsDenseTwinForEveryOption) {
   constexpr std::int64_t kModel = 96;
   for (const auto score : {MoeScore::softmax, MoeScore::sigmoid}) {
@@ -264,10 +255,11 @@ TEST(Moe, StartsWithTheVarianceOfItsDenseTwinForEveryOption) {
         config.shared_experts = shared;
         config.route_scale = 1.5;
         config.activation = shared > 0 ? DenseActivation::relu2 : DenseActivation::geglu;
-        const double twin = mean_square(config.dense_twin(kModel), kModel);
-        EXPECT_NEAR(mean_square(config, kModel) / twin, 1, 0.2) << normalize << shared << static_cast<int>(score);
+        const double twin = mean_square_at_the_start(config.dense_twin(kModel), kModel);
+        EXPECT_NEAR(mean_square_at_the_start(config, kModel) / twin, 1, 0.2)
+            << normalize << shared << static_cast<int>(score);
         config.post_norm = true;
-        EXPECT_NEAR(mean_square(config, kModel) / twin, 1, 0.2) << "with post_norm";
+        EXPECT_NEAR(mean_square_at_the_start(config, kModel) / twin, 1, 0.2) << "with post_norm";
       }
     }
   }

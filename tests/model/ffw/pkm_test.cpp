@@ -10,6 +10,7 @@ namespace peerless {
 namespace {
 
 using test::LoneBlock;
+using test::mean_square_at_the_start;
 using test::near;
 
 constexpr std::int64_t kWidth = 8;
@@ -91,19 +92,9 @@ TEST(Pkm, EveryValueCanBeReached) {
   EXPECT_EQ(figures.front(), (std::pair<std::string, double>("usage", 1)));
 }
 
-double mean_square(const FfwConfig& config, std::int64_t d_model) {
-  double mean = 0;
-  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-    torch::manual_seed(static_cast<std::int64_t>(seed));
-    const auto y = LoneBlock::make(config, d_model, seed)->forward(torch::randn({1, 512, d_model})).y;
-    mean += y.square().mean().item<double>() / 4;
-  }
-  return mean;
-}
-
 TEST(Pkm, StartsWithTheVarianceOfItsDenseTwinForEveryOption) {
   constexpr std::int64_t kModel = 64;
-  const double twin = mean_square(config_of(16, 4, 8).dense_twin(kModel), kModel);
+  const double twin = mean_square_at_the_start(config_of(16, 4, 8).dense_twin(kModel), kModel);
   for (const auto score : {RouterScore::softmax, RouterScore::sigmoid, RouterScore::relu}) {
     for (const auto gate : {PkmGate::none, PkmGate::silu}) {
       for (const auto norm : {QueryNormKind::batch, QueryNormKind::rms, QueryNormKind::none}) {
@@ -112,7 +103,7 @@ TEST(Pkm, StartsWithTheVarianceOfItsDenseTwinForEveryOption) {
         config.score = score;
         config.gate = gate;
         config.query_norm = norm;
-        EXPECT_NEAR(mean_square(config, kModel) / twin, 1, 0.2)
+        EXPECT_NEAR(mean_square_at_the_start(config, kModel) / twin, 1, 0.2)
             << static_cast<int>(score) << static_cast<int>(gate) << static_cast<int>(norm);
       }
     }
