@@ -7,7 +7,7 @@
 #include "peerless/base/text.h"
 #include "peerless/base/version.h"
 #include "peerless/cli/verbs.h"
-#include "peerless/ops/cuda_build.h"
+#include "peerless/ops/kernels.h"
 #include "src/cli/json.h"
 
 namespace peerless::cli {
@@ -20,23 +20,12 @@ std::string processor() {
   return "unknown";
 }
 
-// Which of the kernels' clones the loader picks.
-std::string kernels() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("x86-64-v4")   ? "x86-64-v4"
-         : __builtin_cpu_supports("x86-64-v3") ? "x86-64-v3"
-                                               : "x86-64";
-#else
-  return "portable";
-#endif
-}
-
 Json examine() {
   Json found{{"program", program_version()},
              {"libtorch", TORCH_VERSION},
              {"cpu", processor()},
              {"threads", std::thread::hardware_concurrency()},
-             {"kernels", kernels()}};
+             {"kernels", kernel_generation()}};
   const auto cuda = cuda_build();
   if (!cuda) {
     found["cuda"] = nullptr;

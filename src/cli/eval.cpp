@@ -26,11 +26,15 @@ void print_head(const TrainedModel& trained) {
   std::cout << trained.path.string() << ", step " << trained.info.step << std::endl;
 }
 
-// <folder>/<set>.json and <set>.svg: what the figures of the blocks sum up. Known to be new before the model runs.
+// <folder>/<set>.json and <set>.svg: what the figures of the blocks sum up. Whether there is anything to write, and
+// room for it, is known before the model runs.
 class RoutingFiles {
  public:
-  RoutingFiles(const std::string& folder, const std::vector<EvalSet>& sets) : folder_(folder) {
+  RoutingFiles(const std::string& folder, const ModelConfig& model, const std::vector<EvalSet>& sets)
+      : folder_(folder) {
     if (folder.empty()) return;
+    if (model.cost(/*seq_len=*/1, /*vocab=*/1).routing_flops == 0)
+      throw Error(ExitCode::config, "--routing: no layer of this model routes tokens; evaluate it without");
     for (const auto& set : sets)
       for (const char* suffix : {".json", ".svg"}) expect_new(disk(), file(set, suffix));
   }
@@ -38,7 +42,6 @@ class RoutingFiles {
   void write(const EvalSet& set, const EvalReport& report) const {
     if (folder_.empty()) return;
     const auto loads = loads_of(report.stats);
-    if (loads.empty()) throw Error(ExitCode::config, "--routing: no layer of this model routes tokens");
     write_atomically(disk(), file(set, ".json"), loads_json(loads).dump() + "\n");
     write_atomically(disk(), file(set, ".svg"), loads_svg(set.name(), loads));
   }
@@ -55,14 +58,14 @@ void evaluate_sets(const TrainedModel& trained, const Options& options) {
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
   const auto sets = open_eval_sets(config, *trained.tokenizer);  // all, before the first takes an hour
-  const RoutingFiles routing(options.routing_folder, sets);
+  const RoutingFiles routing(options.routing_folder, config.model, sets);
   if (!as_json) print_head(trained);
   Json all;
   for (const auto& set : sets) {
     const EvalReport report = evaluate(*trained.model, set);
-    routing.write(set, report);
     if (!as_json) std::cout << set.name() << ": " << report.text() << std::endl;
     all[set.name()] = report.json();
+    routing.write(set, report);
   }
   if (as_json) print(Json{{"checkpoint", trained.path.string()}, {"step", trained.info.step}, {"eval", all}});
 }

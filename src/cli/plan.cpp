@@ -41,6 +41,13 @@ void print_row(const std::string& name, const Cost& cost) {
               or_dash(static_cast<double>(cost.routing_parameters)).c_str(), or_dash(cost.routing_flops).c_str());
 }
 
+// What does not depend on the granularity of a mixture's experts.
+Cost beside_routing(const Cost& cost) {
+  return {.parameters = cost.parameters - cost.routing_parameters,
+          .active_parameters = cost.active_parameters - cost.routing_parameters,
+          .flops = cost.flops - cost.routing_flops};
+}
+
 // Without a vocabulary in the config, the tokenizer's: its file is needed for nothing else.
 std::int64_t vocab_of(const RunConfig& run) {
   return run.model.vocab_size ? *run.model.vocab_size : open_tokenizer(run.tokenizer)->vocab_size();
@@ -63,10 +70,10 @@ void plan(const Options& options) {
               "routing FLOPs");
   for (const auto& part : parts) print_row(part.name, part.cost);
   print_row("total", total);
+  if (total.routing_flops > 0) print_row("total beside routing", beside_routing(total));
   std::printf(
       "\nFLOPs are of the forward pass of one token in sequences of %lld, 2 per multiply-add; training takes three "
-      "times "
-      "as many.\ntraining: %s tokens in %lld steps of %s, %sFLOP\n",
+      "times as many.\ntraining: %s tokens in %lld steps of %s, %sFLOP\n",
       static_cast<long long>(run.data.seq_len), short_count(tokens).c_str(),
       static_cast<long long>(run.train.max_steps), short_count(static_cast<double>(run.tokens_per_step())).c_str(),
       short_count(training_flops).c_str());

@@ -32,11 +32,13 @@ void check_agreement(const TableUse& a, const TableUse& b, std::int64_t layer) {
                 b.rows, " x ", b.width, " in layer ", layer, "; layers share a table only when both are equal");
   std::string names;
   for (const auto& [name, value] : a.start) names += (names.empty() ? "" : ", ") + name;
-  for (std::size_t i = 0; i < a.start.size(); ++i)
-    if (a.start[i] != b.start[i])
-      throw Error(ExitCode::config, "table '", a.name, "' would start in two ways: ", a.start[i].first, " ",
-                  a.start[i].second, ", and ", b.start[i].second, " in layer ", layer,
-                  "; layers that share a table must agree in ", names);
+  const auto [of_a, of_b] = std::mismatch(a.start.begin(), a.start.end(), b.start.begin(), b.start.end());
+  if (of_a == a.start.end() && of_b == b.start.end()) return;
+  if (of_a == a.start.end() || of_b == b.start.end() || of_a->first != of_b->first)
+    throw Error(ExitCode::config, "table '", a.name, "' is used by blocks of two kinds, the second in layer ", layer,
+                "; layers share a table only when their blocks are of one kind");
+  throw Error(ExitCode::config, "table '", a.name, "' would start in two ways: ", of_a->first, " ", of_a->second,
+              ", and ", of_b->second, " in layer ", layer, "; layers that share a table must agree in ", names);
 }
 
 }  // namespace

@@ -34,15 +34,19 @@ struct MlpActivation : torch::autograd::Function<MlpActivation> {
                             const at::Tensor& up) {
     context->saved_data["activation"] = activation;
     context->save_for_backward({gate.value_or(at::Tensor()), up});
-    return activate(static_cast<DenseActivation>(activation), gate.value_or(at::Tensor()), up);
+    const auto h = at::empty_like(up);
+    activate(static_cast<DenseActivation>(activation), gate.value_or(at::Tensor()), up, h);
+    return h;
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("mlp_activation");
     const auto saved = context->get_saved_variables();
     const auto activation = static_cast<DenseActivation>(context->saved_data["activation"].toInt());
-    const auto [gate, up] = activation_gradients(activation, saved[0], saved[1], grads[0].contiguous());
-    return {{}, gate, up};
+    const auto &gate = saved[0], &up = saved[1];
+    const auto grad_gate = gate.defined() ? at::empty_like(gate) : at::Tensor(), grad_up = at::empty_like(up);
+    activation_gradients(activation, gate, up, grads[0].contiguous(), grad_gate, grad_up);
+    return {{}, grad_gate, grad_up};
   }
 };
 
@@ -53,41 +57,47 @@ const T* data_or_null(const at::Tensor& gate) {
 
 }  // namespace
 
-at::Tensor activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {
-  if (!has_kernel(up)) return plain::mlp_activation(activation, gate, up);
-  const auto h = at::empty_like(up);
+void activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& h) {
+  if (!has_kernel(up)) {
+    h.copy_(plain::mlp_activation(activation, gate, up));
+    return;
+  }
   AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "mlp_activation", [&] {
     at::parallel_for(0, up.numel(), kElementsAtLeast, [&](std::int64_t first, std::int64_t last) {
       kernels::mlp_activation_forward(activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(),
                                       h.mutable_data_ptr<scalar_t>(), first, last);
     });
   });
-  return h;
 }
 
-ActivationGrads activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
-                                     const at::Tensor& grad_h) {
+void activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
+                          const at::Tensor& grad_h, const at::Tensor& grad_gate, const at::Tensor& grad_up) {
   if (has_kernel(up)) {
-    const ActivationGrads grads{gated(activation) ? at::empty_like(gate) : at::Tensor(), at::empty_like(up)};
     AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "mlp_activation_backward", [&] {
-      scalar_t* const grad_gate = gated(activation) ? grads.gate.mutable_data_ptr<scalar_t>() : nullptr;
+      scalar_t* const to_gate = grad_gate.defined() ? grad_gate.mutable_data_ptr<scalar_t>() : nullptr;
       at::parallel_for(0, up.numel(), kElementsAtLeast, [&](std::int64_t first, std::int64_t last) {
         kernels::mlp_activation_backward(activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(),
-                                         grad_h.const_data_ptr<scalar_t>(), grad_gate,
-                                         grads.up.mutable_data_ptr<scalar_t>(), first, last);
+                                         grad_h.const_data_ptr<scalar_t>(), to_gate,
+                                         grad_up.mutable_data_ptr<scalar_t>(), first, last);
       });
     });
-    return grads;
+    return;
   }
   switch (activation) {
     case DenseActivation::gelu:
-      return {{}, at::gelu_backward(grad_h, up)};
+      grad_up.copy_(at::gelu_backward(grad_h, up));
+      return;
     case DenseActivation::relu2:
-      return {{}, grad_h * 2 * at::relu(up)};
+      grad_up.copy_(grad_h * 2 * at::relu(up));
+      return;
     case DenseActivation::swiglu:
-      return {at::silu_backward(grad_h * up, gate), grad_h * at::silu(gate)};
+      grad_gate.copy_(at::silu_backward(grad_h * up, gate));
+      grad_up.copy_(grad_h * at::silu(gate));
+      return;
     case DenseActivation::geglu:
-      return {at::gelu_backward(grad_h * up, gate), grad_h * at::gelu(gate)};
+      grad_gate.copy_(at::gelu_backward(grad_h * up, gate));
+      grad_up.copy_(grad_h * at::gelu(gate));
+      return;
   }
   TORCH_CHECK(false, "unknown activation");
 }
@@ -98,7 +108,6 @@ at::Tensor mlp_activation(DenseActivation activation, const at::Tensor& gate, co
   TORCH_CHECK(!gate.defined() || (gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type()),
               "mlp_activation: expected gate and up of one shape and dtype, got ", gate.scalar_type(), " ",
               gate.sizes(), " and ", up.scalar_type(), " ", up.sizes());
-  if (!has_kernel(up)) return plain::mlp_activation(activation, gate, up);
   std::optional<at::Tensor> contiguous_gate;
   if (gate.defined()) contiguous_gate = gate.contiguous();
   return MlpActivation::apply(static_cast<std::int64_t>(activation), contiguous_gate, up.contiguous());

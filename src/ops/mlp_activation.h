@@ -7,13 +7,10 @@
 
 namespace peerless {
 
-// gate is undefined where the activation is not gated; all are contiguous, of one shape and dtype.
-at::Tensor activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up);
-
-struct ActivationGrads {
-  at::Tensor gate, up;  // gate: undefined where the activation is not gated
-};
-ActivationGrads activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
-                                     const at::Tensor& grad_h);
+// Both write into what is handed in for it. Gates are undefined where the activation is not gated; all are contiguous,
+// of one shape and dtype.
+void activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& h);
+void activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
+                          const at::Tensor& grad_h, const at::Tensor& grad_gate, const at::Tensor& grad_up);
 
 }  // namespace peerless

@@ -8,6 +8,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
@@ -80,21 +81,23 @@ std::vector<Piece> pieces_of(const PairsByRow& groups, std::int64_t at_most) {
   return pieces;
 }
 
-// Runs work(i) for all i < count: each thread takes the next one as soon as it is free. Products inside use one thread.
+// Runs work(i) for all i < count: each thread takes the next one as soon as it is free. Products inside use one thread,
+// also of a single piece: a region of two threads or more is a parallel one.
 template <class Work>
 void take_turns(std::int64_t count, Work work) {
   std::atomic<std::int64_t> next{0};
-  at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), count), 1, [&](std::int64_t, std::int64_t) {
+  const auto threads = std::clamp<std::int64_t>(count, 2, std::max(2, at::get_num_threads()));
+  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
     const at::AutoDispatchBelowADInplaceOrView no_autograd;
-    const at::RecordFunctionGuard unrecorded(/*is_enabled=*/false);
     for (std::int64_t i = next++; i < count; i = next++) work(i);
   });
 }
 
 // ---- On CPUs -------------------------------------------------------------------------------------------------------
 
-constexpr std::int64_t kTokensOfAPiece = 128;  // enough for a product at full speed, few enough to stay in cache
-constexpr std::int64_t kRowsOfAPiece = 128;    // of a weight's gradient
+// Large enough for products at full speed, which rearrange both matrices first; small enough to keep many threads busy.
+constexpr std::int64_t kTokensOfAPiece = 256;
+constexpr std::int64_t kRowsOfAPiece = 256;  // of a weight's gradient
 
 // y_t = sum over the token's pairs of weights * rows[place]; without weights each counts once. In the dtype of rows.
 at::Tensor sum_pairs(const at::Tensor& rows, const at::Tensor& places, const at::Tensor& weights) {
@@ -147,8 +150,8 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
       const auto some_x = x.index_select(0, some(sorted->tokens));
       if (gate.defined()) store_product(some(gate_x), some_x, gate_w[expert].t(), /*add=*/false);
       store_product(some(up_x), some_x, up_w[expert].t(), /*add=*/false);
-      const auto h =
-          activate(static_cast<DenseActivation>(activation), gate.defined() ? some(gate_x) : at::Tensor(), some(up_x));
+      const auto h = at::empty_like(some(up_x));
+      activate(static_cast<DenseActivation>(activation), gate.defined() ? some(gate_x) : at::Tensor(), some(up_x), h);
       store_product(some(out), h, down_w[expert].t(), /*add=*/false);
     });
     context->save_for_backward({x, gates, gate, up, down, gate_x, up_x});
@@ -190,9 +193,7 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     variable_list run() {
       const auto grad_gates = at::empty_like(gates_);
       differentiate_tokens(grad_gates.view({-1}));
-      accumulate(weights_.up, grad_up_rows_, x_rows_);
-      accumulate(weights_.down, grad_rows_, h_rows_);
-      if (weights_.gate.defined()) accumulate(weights_.gate, grad_gate_rows_, x_rows_);
+      accumulate();
       return {sum_pairs(grad_x_rows_, sorted_.places, {}).to(x_.scalar_type()), grad_gates, {}, {}, {}, {}, {}};
     }
 
@@ -207,37 +208,53 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
           return t.defined() ? t.narrow(0, first, count) : t;
         };
         const auto tokens = some(sorted_.tokens), pairs = some(sorted_.pairs);
-        const auto weight = flat_gates.index_select(0, pairs).unsqueeze(1);
-        const auto grad_out = grad_y_.index_select(0, tokens);
+        const auto weight = flat_gates.index_select(0, pairs).unsqueeze(1).to(x_.scalar_type());
+        const auto h = some(h_rows_), grad_out = some(grad_rows_), grad_gate = some(grad_gate_rows_),
+                   grad_up = some(grad_up_rows_);
+        some(x_rows_).copy_(x_.index_select(0, tokens));
+        grad_out.copy_(grad_y_.index_select(0, tokens));
+        activate(activation_, some(gate_x_), some(up_x_), h);
         const auto grad_h = at::mm(grad_out, down_w[expert]);  // before the pair's gate
-        const auto h = activate(activation_, some(gate_x_), some(up_x_));
         grad_gates.index_copy_(0, pairs, (h * grad_h).sum(1, /*keepdim=*/false, grad_gates.scalar_type()));
-        const auto [grad_gate, grad_up] =
-            activation_gradients(activation_, some(gate_x_), some(up_x_), grad_h * weight.to(grad_h.scalar_type()));
+        grad_out.mul_(weight);
+        activation_gradients(activation_, some(gate_x_), some(up_x_), grad_h.mul_(weight), grad_gate, grad_up);
         store_product(some(grad_x_rows_), grad_up, up_w[expert], /*add=*/false);
         if (grad_gate.defined()) store_product(some(grad_x_rows_), grad_gate, gate_w[expert], /*add=*/true);
-        some(x_rows_).copy_(x_.index_select(0, tokens));
-        some(grad_rows_).copy_(grad_out * weight);
-        some(h_rows_).copy_(h);
-        some(grad_up_rows_).copy_(grad_up);
-        if (grad_gate.defined()) some(grad_gate_rows_).copy_(grad_gate);
       });
     }
 
-    // weight.grad[e] += left^T right over the pairs of each expert e; left [M, rows], right [M, columns].
-    void accumulate(const at::Tensor& weight, const at::Tensor& left, const at::Tensor& right) {
-      if (!weight.requires_grad()) return;
-      if (!weight.grad().defined())
-        weight.mutable_grad() = at::zeros_like(weight, weight.options().requires_grad(false));
-      const auto grad = weight.grad();
-      const std::int64_t rows = weight.size(1), slices = (rows + kRowsOfAPiece - 1) / kRowsOfAPiece;
-      const auto& groups = sorted_.groups;
-      take_turns(std::ssize(groups.rows) * slices, [&](std::int64_t i) {
-        const auto r = static_cast<std::size_t>(i / slices);
-        const std::int64_t row = i % slices * kRowsOfAPiece, height = std::min(kRowsOfAPiece, rows - row);
-        const std::int64_t first = groups.starts[r], count = groups.starts[r + 1] - first;
-        store_product(grad[groups.rows[r]].narrow(0, row, height),
-                      left.narrow(0, first, count).narrow(1, row, height).t(), right.narrow(0, first, count),
+    // grad[e] += left^T right over the pairs of each expert e; left [M, rows], right [M, columns].
+    struct WeightGrad {
+      at::Tensor grad, left, right;
+    };
+
+    // Of all three weights at once: the more pieces, the less a thread waits for the last one.
+    void accumulate() {
+      std::vector<WeightGrad> all;
+      const auto add = [&](const at::Tensor& weight, const at::Tensor& left, const at::Tensor& right) {
+        if (!weight.defined() || !weight.requires_grad()) return;
+        if (!weight.grad().defined())
+          weight.mutable_grad() = at::zeros_like(weight, weight.options().requires_grad(false));
+        all.push_back({weight.grad(), left, right});
+      };
+      add(weights_.gate, grad_gate_rows_, x_rows_);
+      add(weights_.up, grad_up_rows_, x_rows_);
+      add(weights_.down, grad_rows_, h_rows_);
+      struct Slice {
+        const WeightGrad* of;
+        std::size_t group;
+        std::int64_t row;
+      };
+      std::vector<Slice> slices;
+      for (const auto& one : all)
+        for (std::size_t group = 0; group < sorted_.groups.rows.size(); ++group)
+          for (std::int64_t row = 0; row < one.grad.size(1); row += kRowsOfAPiece) slices.push_back({&one, group, row});
+      take_turns(std::ssize(slices), [&](std::int64_t i) {
+        const auto [of, group, row] = slices[static_cast<std::size_t>(i)];
+        const std::int64_t height = std::min(kRowsOfAPiece, of->grad.size(1) - row);
+        const std::int64_t first = sorted_.groups.starts[group], count = sorted_.groups.starts[group + 1] - first;
+        store_product(of->grad[sorted_.groups.rows[group]].narrow(0, row, height),
+                      of->left.narrow(0, first, count).narrow(1, row, height).t(), of->right.narrow(0, first, count),
                       /*add=*/true);
       });
     }
@@ -267,8 +284,18 @@ void check(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, 
       ids.dim() == 2 && ids.size(0) == x.size(0) && ids.scalar_type() == at::kLong && gates.sizes() == ids.sizes(),
       "moe_experts: expected int64 ids [T, K] and gates [T, K] for x ", x.sizes(), ", got ", ids.scalar_type(), " ",
       ids.sizes(), " and ", gates.sizes());
+  for (const auto& weight : {weights.gate, up, down})
+    TORCH_CHECK(!weight.defined() || weight.is_leaf(),
+                "moe_experts: weights must be leaves, their gradients go straight to .grad");
   TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(),
               "moe_experts: too many pairs in one call: ", ids.numel());
+}
+
+// With zeros behind each of the last two dimensions, up to a multiple.
+at::Tensor padded(const at::Tensor& t, std::int64_t multiple) {
+  const auto missing = [&](std::int64_t dim) { return (multiple - t.size(dim) % multiple) % multiple; };
+  const std::int64_t last = missing(-1), before = t.dim() > 2 ? missing(-2) : 0;
+  return last + before > 0 ? at::constant_pad_nd(t, {0, last, 0, before}) : t;
 }
 
 }  // namespace
@@ -277,7 +304,7 @@ at::Tensor moe_experts(const at::Tensor& x, const at::Tensor& gates, const at::T
                        const ExpertWeights& weights, DenseActivation activation) {
   if (!x.is_cpu()) return plain::moe_experts(x, gates, ids, weights, activation);
   check(x, gates, ids, weights, activation);
-  RECORD_FUNCTION("peerless::moe_experts", std::vector<c10::IValue>({ids, weights.gate, weights.up}));
+  RECORD_FUNCTION("peerless::moe_experts", std::vector<c10::IValue>({ids, x}));  // for profilers
   return MoeExperts::apply(x.contiguous(), gates.to(weights.up.scalar_type()).contiguous(), ids.contiguous(),
                            std::optional(weights.gate), weights.up, weights.down,
                            static_cast<std::int64_t>(activation));
@@ -291,15 +318,17 @@ at::Tensor plain::moe_experts(const at::Tensor& x, const at::Tensor& gates, cons
   const auto places = std::get<1>(at::sort(order));
   const auto ends =
       at::searchsorted(experts, at::arange(num_experts, ids.options()), /*out_int32=*/true, /*right=*/true);
+  const std::int64_t multiple = 16 / x.element_size();  // activations of zero are zero, so padding changes nothing
   const auto product = [&](const at::Tensor& rows, const at::Tensor& weight) {
-    return at::_grouped_mm(rows, weight.to(rows.scalar_type()).transpose(1, 2), ends);
+    return at::_grouped_mm(rows, padded(weight.to(rows.scalar_type()), multiple).transpose(1, 2), ends);
   };
   const auto of_pairs = [&](const at::Tensor& t) { return t.unsqueeze(1).expand({tokens, choices, t.size(1)}); };
   // Through [T, K, D], so that backward adds up a token's pairs in order instead of as they come.
-  const auto sorted_x = of_pairs(x).reshape({-1, x.size(1)}).index_select(0, order);
+  const auto sorted_x = padded(of_pairs(x).reshape({-1, x.size(1)}).index_select(0, order), multiple);
   const auto gate = weights.gate.defined() ? product(sorted_x, weights.gate) : at::Tensor();
-  const auto h = plain::mlp_activation(activation, gate, product(sorted_x, weights.up));
-  const auto out = product(h, weights.down).index_select(0, places).view({tokens, choices, x.size(1)});
+  const auto h = peerless::mlp_activation(activation, gate, product(sorted_x, weights.up));
+  const auto out =
+      product(h, weights.down).narrow(1, 0, x.size(1)).index_select(0, places).view({tokens, choices, x.size(1)});
   const auto wide = weights.up.scalar_type();
   return at::bmm(gates.to(wide).unsqueeze(1), out.to(wide)).squeeze(1).to(x.scalar_type());
 }

@@ -44,6 +44,9 @@ class BlockStep final : public Work {
     watch.part("update");
     return watch.seconds();
   }
+  std::size_t state_bytes() const override {
+    return bytes_of(block_->parameters_of().named_tensors()) + bytes_of(update_.named_tensors());
+  }
 
  private:
   Shape shape_;

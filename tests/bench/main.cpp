@@ -2,8 +2,8 @@
 //
 //   peerless_bench WORK SHAPE THREADS
 //
-// builds the work and says "ready FLOPS"; then does it once for every line it reads, and answers with the seconds, a
-// line of JSON. peers.py speaks the same way.
+// builds the work and says "ready FLOPS STATE"; then does it once for every line it reads, and answers with the
+// seconds, a line of JSON. peers.py speaks the same way.
 #include <iostream>
 #include <map>
 
@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     PEERLESS_CHECK(argc == 4 && works.contains(argv[1]), "expected WORK SHAPE THREADS");
     prepare_process(std::stoll(argv[3]));
     const auto work = works.at(argv[1])(argv[2]);
-    std::cout << "ready " << work->flops() << std::endl;
+    std::cout << "ready " << work->flops() << " " << work->state_bytes() << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << work->run() << std::endl;
     return 0;
   } catch (const Error& error) {

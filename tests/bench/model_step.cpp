@@ -55,6 +55,9 @@ class ModelStep final : public Work {
     return 3 * shape_.model.cost(shape_.seq_len, shape_.vocab_size).flops *
            static_cast<double>(shape_.batch * shape_.seq_len);
   }
+  std::size_t state_bytes() const override {
+    return bytes_of(parameters_.named_tensors()) + bytes_of(update_.named_tensors());
+  }
 
  private:
   std::vector<std::int64_t> draw(std::int64_t count) const {

@@ -24,8 +24,9 @@ def measure(row, turns):
             of_side.append(side.run())
     names = "peerless", row.peer_name
     ours, peer = (summary(name, s[1:], side, row.part) for name, s, side in zip(names, seconds, sides))
-    ratio = peer["median"] / ours["median"]
-    return {"work": row.work, "megabytes": row.megabytes, "ours": ours, "peer": peer, "ratio": ratio}
+    ratio = ours["median"] / peer["median"] if row.is_cost else peer["median"] / ours["median"]
+    row = {"work": row.work, "is_cost": row.is_cost, "megabytes": row.megabytes}
+    return {**row, "ours": ours, "peer": peer, "ratio": ratio}
 
 
 def summary(name, turns, side, part):
@@ -38,6 +39,7 @@ def summary(name, turns, side, part):
         "seconds": seconds,
         "parts": {name: statistics.median(turn[name] for turn in turns) for name in turns[0]},
         "flops": side.flops,
+        "state_bytes": side.state_bytes,
         "peak_bytes": side.close(),
     }
 
@@ -83,6 +85,8 @@ def details(side, ceiling_flops):
     """Where one side's time went, its memory, and how near it came to the machine's fastest matrix product."""
     parts = ", ".join(f"{part} {shown(seconds)}" for part, seconds in side["parts"].items())
     text = f"  {side['name']}: {parts}; peak memory {side['peak_bytes'] / 1e9:.2f} GB"
+    if side["state_bytes"]:
+        text += f", {(side['peak_bytes'] - side['state_bytes']) / 1e9:.2f} beyond weights and moments"
     if side["flops"]:
         rate = side["flops"] / sum(side["parts"].values())
         text += f"; {rate / 1e9:.0f} GFLOP/s, {rate / ceiling_flops:.0%} of a matrix product's"
@@ -95,7 +99,9 @@ def print_row(row):
         return " .. ".join(shown(side[end], row["megabytes"]) for end in ends)
 
     ours, peer = (shown(row[side]["median"], row["megabytes"]) for side in ("ours", "peer"))
-    print(f"{row['work']:<48}{ours:>11}{peer:>11}{row['ratio']:>7.2f}   {spread(row['ours'])} | {spread(row['peer'])}")
+    memory = row["ours"]["peak_bytes"] / row["peer"]["peak_bytes"]
+    spreads = f"{spread(row['ours'])} | {spread(row['peer'])}"
+    print(f"{row['work']:<48}{ours:>11}{peer:>11}{row['ratio']:>7.2f}{memory:>8.2f}   {spreads}")
 
 
 def print_report(report):
@@ -104,10 +110,15 @@ def print_report(report):
     print(f"load {m['load_before']:.1f} before, {m['load_after']:.1f} after")
     print(f"matrix product of 2048^3: {m['ceiling'] / 1e9:.0f} GFLOP/s")
     print(", ".join(f"{name} {number}" for name, number in m["versions"].items()))
-    print(f"medians of {report['turns']} turns; ratio = time of peer / time of ours\n")
-    print(f"{'work':<48}{'ours':>11}{'peer':>11}  ratio   spread: ours | peer")
-    for row in report["rows"]:
-        print_row(row)
+    print(f"medians of {report['turns']} turns; memory = peak of ours / peak of the other")
+    head = f"{'ours':>11}{'other':>11}  ratio  memory   spread: ours | other"
+    titles = {False: "beside others: ratio = their time / ours", True: "beside itself: ratio = ours / other"}
+    for is_cost, title in titles.items():
+        rows = [row for row in report["rows"] if row["is_cost"] == is_cost]
+        if rows:
+            print(f"\n{title:<48}{head}")
+        for row in rows:
+            print_row(row)
 
 
 def main():

@@ -8,14 +8,14 @@ import time
 
 
 class Worker:
-    """A process that lives through all turns: it says "ready" and how many FLOPs a turn takes, if it knows, then answers
-    every line with the seconds of one turn."""
+    """A process that lives through all turns: it says "ready", and how many FLOPs a turn takes and how many bytes its
+    weights and moments, if it knows; then answers every line with the seconds of one turn."""
 
     def __init__(self, *command):
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.flops = float(self._read("ready").removeprefix("ready") or 0)
+        self.flops, self.state_bytes = map(float, (self._read("ready").split()[1:] + ["0", "0"])[:2])
 
     def run(self):
         self.process.stdin.write("run\n")
@@ -42,7 +42,8 @@ class Command:
     """
 
     def __init__(self, command, until=None):
-        self.command, self.until, self.peak_bytes, self.flops = command, until, 0, 0
+        self.command, self.until, self.peak_bytes = command, until, 0
+        self.flops = self.state_bytes = 0
 
     def run(self):
         words = [str(word) for word in self.command()]

@@ -28,6 +28,7 @@ class Row:
     peer_name: str
     megabytes: float = 0  # of text: its rate is shown instead of the time
     part: str = ""  # of a turn: it alone is compared
+    is_cost: bool = False  # both sides are ours: what the first costs more than the second
 
 
 def peerless(*arguments):
@@ -42,15 +43,17 @@ class Works:
         self.folder, self.threads = folder, threads
 
     def rows(self, quick):
+        few, many = (8, 2, 512), (64, 8, 128)
         yield self.peer_layer("256^2", 256**2)
+        yield self.mixture(*few)
+        yield self.mixture_beside_dense(*few)
         if not quick:
+            yield self.mixture(*many)
+            yield self.mixture_beside_dense(*many)
             yield self.peer_layer("256^2, update: dense", 256**2, {"update": "dense"})
             yield self.peer_layer("1024^2", 1024**2)
             yield self.more_experts()
             yield self.dense_model()
-            for experts, top_k, d_expert in ((8, 2, 512), (64, 8, 128)):
-                yield self.mixture(experts, top_k, d_expert)
-                yield self.mixture_beside_dense(experts, top_k, d_expert)
         yield self.first_step()
         yield self.prepare()
 
@@ -86,6 +89,7 @@ class Works:
             self.ours("block_step", self.peer_shape(1024**2)),
             self.ours("block_step", self.peer_shape(128**2)),
             "peerless, N = 128^2",
+            is_cost=True,
         )
 
     def dense_model(self):
@@ -128,6 +132,7 @@ class Works:
             self.ours("model_step", self.small_shape(dense)),
             "peerless, dense",
             part="forward and backward",
+            is_cost=True,
         )
 
     def first_step(self):

@@ -49,6 +49,52 @@ TEST_F(BadInput, InTheConfig) {
   EXPECT_FALSE(std::filesystem::exists(job.folder() / "runs" / "a" / "checkpoints"));
 }
 
+// `config check` says where, which rule, what it got.
+TEST_F(BadInput, InABlockThatCannotBe) {
+  const auto check = [&](std::vector<std::string> settings) {
+    settings.insert(settings.begin(), {"config", "check", "--config", "run.yaml"});
+    return job.run(settings);
+  };
+  const auto moe = [](const std::string& keys) { return "model.ffw={kind: moe, " + keys + "}"; };
+  const std::string form =
+      "a mixture is given by num_experts, top_k and d_expert, or by expansion, granularity and d_ff: all three of one";
+  const std::pair<std::string, std::string> cases[]{
+      {moe("num_experts: 4, top_k: 5, d_expert: 8"), "model.ffw: top_k (5) must not exceed num_experts (4)"},
+      {moe("num_experts: 4, top_k: 0, d_expert: 8"), "model.ffw.top_k: must be >= 1, got 0"},
+      {moe("num_experts: 4, top_k: 2"), form},
+      {moe("num_experts: 4, top_k: 2, d_expert: 8, granularity: 2"), form},
+      {moe("expansion: 8, granularity: 3, d_ff: 64"), "granularity (3) must divide d_ff (64)"},
+      {moe("expansion: 65536, granularity: 2, d_ff: 64"), "must not exceed 65536 experts"},
+      {moe("num_experts: 4, top_k: 1, d_expert: 8, normalize_top_k: true"), "the router would not learn"},
+      {moe("num_experts: 4, top_k: 4, d_expert: 8, bias_update_rate: 0.1"), "bias_update_rate has no effect"},
+      {moe("num_experts: 4, top_k: 2, d_expert: 8, route: random"), "model.ffw.route: expected learned or balanced"},
+      {"model.ffw={kind: pkm, num_values: 60, top_k: 4}", "num_values (60) must be a square"},
+      {"model.ffw={kind: pkm, num_values: 64, top_k: 9}", "top_k (9) must not exceed the 8 sub-keys of each half"},
+      {"model.ffw={kind: peer, num_experts: 64, top_k: 4, d_key: 7}", "model.ffw.d_key: "},
+      {"model.ffw={kind: hash_moe, num_experts: 0}", "model.ffw.num_experts: must be >= 1"},
+      {"model.layers=[{at: [0], ffw: {kind: peer, num_experts: 64, top_k: 4, table: t}}, "
+       "{at: [1], ffw: {kind: peer, num_experts: 256, top_k: 4, table: t}}]",
+       "table 't' is used in two shapes: 64 x 32, and 256 x 32 in layer 1"},
+      {"model.layers=[{at: [0], ffw: {kind: peer, num_experts: 64, top_k: 4, table: t}}, "
+       "{at: [1], ffw: {kind: pkm, num_values: 64, top_k: 4, table: t}}]",
+       "table 't' is used in two shapes: 64 x 32, and 64 x 16 in layer 1"},
+      {"model.layers=[{at: [2], ffw: {kind: dense}}]", "layers.0.at: layer 2 does not exist: n_layers is 2"},
+      {"optim={kind: muon, tables: {update: muon}}", "Muon is for hidden matrices, and the rows of a table are none"},
+      {"model.ffw={kind: mixture}", "model.ffw.kind: expected dense, moe, hash_moe, pkm or peer, got 'mixture'"},
+  };
+  for (const auto& [setting, rule] : cases) {
+    const auto outcome = check({setting});
+    expect(outcome, 78, rule);
+    EXPECT_THAT(outcome.err, testing::StartsWith("error: CONFIG: ")) << setting;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome;
+  }
+}
+
+TEST_F(BadInput, AVocabularyThatLacksTokens) {
+  expect(job.train("a", {"model.vocab_size=200"}), 78,
+         "model.vocab_size (200) must not be below the tokenizer's 258 tokens");
+}
+
 TEST_F(BadInput, InTheData) {
   expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "NOINPUT: nowhere: cannot open: No such file");
   expect(job.train("a", {"train.global_batch_size=100000"}), 65, "; one global batch needs 100000 (1600001 tokens)");

@@ -82,6 +82,20 @@ TEST(Plan, ShowsThatGranularityCostsRoutingAlone) {
   for (const int granularity : {2, 4, 8, 16}) EXPECT_EQ(beside_routing(granularity), beside_routing(1));
 }
 
+TEST(Plan, ShowsItInTheTableToo) {
+  const auto beside_routing = [](int granularity) {
+    const auto table =
+        run("configs/quickstart.yaml",
+            {"model.layers=[]", "model.vocab_size=4096", "optim={kind: adamw, lr: 1.0e-3}",
+             "model.ffw={kind: moe, expansion: 8, d_ff: 704, granularity: " + std::to_string(granularity) + "}"})
+            .out;
+    const auto begin = table.find("total beside routing ");
+    return table.substr(begin, table.find('\n', begin) - begin);
+  };
+  EXPECT_THAT(beside_routing(1), testing::ContainsRegex("total beside routing +[0-9.]+ M +[0-9.]+ M +[0-9.]+ M"));
+  for (const int granularity : {4, 16}) EXPECT_EQ(beside_routing(granularity), beside_routing(1));
+}
+
 TEST(Plan, PrintsATable) {
   const auto outcome = run("configs/presets/mixtral-8x7b.yaml", {});
   EXPECT_EQ(outcome.code, 0) << outcome;

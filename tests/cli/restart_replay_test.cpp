@@ -17,13 +17,23 @@ struct Variant {
   std::vector<std::string> settings;
 };
 
-const std::vector<std::string> kDenseOnly{"model.layers=[]"};
+const std::string kMixture =
+    "model.ffw={kind: moe, num_experts: 6, top_k: 2, d_expert: 8, shared_experts: 1, bias_update_rate: 0.01}";
 
+// The first of them are killed too.
+constexpr std::ptrdiff_t kKilled = 4;
 const std::vector<Variant> kVariants{
     {"peer", {}},
-    {"peer_in_bf16", {"train.precision=bf16"}},
-    {"dense", kDenseOnly},
     {"dense_in_bf16", {"model.layers=[]", "train.precision=bf16"}},
+    {"moe", {kMixture, "model.layers=[]"}},
+    {"pkm", {"model.layers.0.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, gate: silu}"}},
+    {"peer_in_bf16", {"train.precision=bf16"}},
+    {"dense", {"model.layers=[]"}},
+    {"moe_in_bf16_recomputed", {kMixture, "model.layers=[]", "train.precision=bf16", "train.recompute=layer"}},
+    {"hash_moe", {"model.layers.0.ffw={kind: hash_moe, num_experts: 3, d_expert: 24}"}},
+    {"shared_pkm_in_bf16",
+     {"model.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]",
+      "train.precision=bf16"}},
     {"without_accumulation", {"train.micro_batch_size=8"}},
     {"glu_sigmoid_dense_updates",
      {"model.layers.0.ffw.glu=true", "model.layers.0.ffw.score=sigmoid", "optim.tables.update=dense"}},
@@ -99,7 +109,7 @@ class StoppedRun : public RestartReplay {
   void SetUp() override { ASSERT_EQ(job.train("whole", long_steps()).code, 0); }
   void expect_equal_to_whole(const std::string& name) const { expect_same_runs("whole", name); }
 };
-INSTANTIATE_TEST_SUITE_P(Every, StoppedRun, testing::ValuesIn(kVariants.begin(), kVariants.begin() + 4),
+INSTANTIATE_TEST_SUITE_P(Every, StoppedRun, testing::ValuesIn(kVariants.begin(), kVariants.begin() + kKilled),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(StoppedRun, GoesOnAfterASignal) {

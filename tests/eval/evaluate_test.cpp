@@ -99,6 +99,16 @@ TEST_F(Evaluating, TellsHowExpertsAreUsed) {
   EXPECT_LE(usage, 1);
 }
 
+TEST(EvalReport, TellsTheLeastAndTheGreatestOfAllLayers) {
+  EvalReport report{.documents = 2, .targets = 10, .raw_bytes = 20, .summed_loss = 20, .figures = {}, .stats = {}};
+  EXPECT_EQ(report.text(), "loss 2.0000  perplexity 7.39  bits per byte 1.4427  (2 documents, 10 tokens)");
+  report.figures = {
+      {"layers.0.usage", 0.5}, {"layers.0.unevenness", 2}, {"layers.3.usage", 0.25}, {"layers.7.usage", 1}};
+  EXPECT_EQ(report.text(),
+            "loss 2.0000  perplexity 7.39  bits per byte 1.4427  (2 documents, 10 tokens)  usage 0.2500 .. 1.0000  "
+            "unevenness 2.0000");
+}
+
 TEST_F(Evaluating, LeavesTheModelAsItWas) {
   const auto model = make_model(test::small_peer_model(), kVocab, kLength);
   model->train();

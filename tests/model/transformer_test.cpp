@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "peerless/model/evaluation_mode.h"
+#include "tests/support/every_block.h"
 #include "tests/support/flop_counter.h"
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"
@@ -17,6 +18,16 @@ using test::small_model;
 using test::small_peer_model;
 using test::some_ids;
 
+// A block with a table in both layers: of one name, or each with its own.
+template <class Config>
+ModelConfig with_tables(std::optional<std::string> name) {
+  ModelConfig model = small_model();
+  Config ffw = Config::small();
+  ffw.table = std::move(name);
+  model.ffw = ffw;
+  return model;
+}
+
 std::vector<ModelConfig> architectures() {
   std::vector<ModelConfig> all{small_model(), small_peer_model()};
   for (const auto norm : {QkNorm::head, QkNorm::full}) {
@@ -25,20 +36,14 @@ std::vector<ModelConfig> architectures() {
     all.back().head_dim = 6;
     all.back().tie_embeddings = false;
   }
-  ModelConfig shared = small_model();
-  auto peer = PeerConfig::small();
-  peer.table = "pool";
-  shared.ffw = peer;
-  all.push_back(shared);
-  for (const FfwConfig& ffw :
-       {FfwConfig(MoeConfig::small()), FfwConfig(HashMoeConfig::small()), FfwConfig(PkmConfig::small())}) {
+  all.push_back(with_tables<PeerConfig>("pool"));
+  all.push_back(with_tables<PkmConfig>("pool"));
+  for (const auto& ffw : test::one_of_each(static_cast<FfwConfig*>(nullptr))) {
     all.push_back(small_model());
     all.back().layers = {{LayerSet{LayerRange{1, 1}}, ffw}};
   }
   return all;
 }
-
-ModelConfig with_shared_table() { return architectures()[4]; }
 
 TEST(Transformer, ClaimsItsTrueNumberOfParameters) {
   for (const auto& config : architectures())
@@ -113,20 +118,22 @@ TEST(Transformer, GoesOnFromItsCacheAsIfItReadAll) {
   }
 }
 
-TEST(Transformer, SharesATableBetweenLayersThatNameIt) {
-  const auto config = with_shared_table();
-  ASSERT_EQ(config.tables().size(), 1u);
-  const auto model = make_model(config);
-  const ParameterSet parameters(*model);
-  const auto& table = parameters.at("decoder.tables.pool.weight");
-  EXPECT_EQ(table.tensor.sizes(), at::IntArrayRef({16, 32}));
+template <class Config>
+class SharedTable : public testing::Test {};
+using BlocksWithTables = testing::Types<PeerConfig, PkmConfig>;
+TYPED_TEST_SUITE(SharedTable, BlocksWithTables);
+
+TYPED_TEST(SharedTable, IsThereOnce) {
+  const auto model = make_model(with_tables<TypeParam>("pool"));
+  std::vector<std::string> tables;
+  for (const auto& p : ParameterSet(*model).parameters())
+    if (p.rows) tables.push_back(p.name);
+  EXPECT_EQ(tables, std::vector<std::string>{"decoder.tables.pool.weight"});
 }
 
-TEST(Transformer, AddsUpTheGradientsOfLayersThatShareATable) {
-  const auto config = with_shared_table();
-  auto apart_config = config;
-  std::get<PeerConfig>(apart_config.ffw).table.reset();
-  const auto shared = make_model(config, 50, 12, at::kDouble), apart = make_model(apart_config, 50, 12, at::kDouble);
+TYPED_TEST(SharedTable, GetsTheGradientsOfAllItsLayers) {
+  const auto shared = make_model(with_tables<TypeParam>("pool"), 50, 12, at::kDouble),
+             apart = make_model(with_tables<TypeParam>(std::nullopt), 50, 12, at::kDouble);
   const ParameterSet of_shared(*shared), of_apart(*apart);
   const auto& pool = of_shared.at("decoder.tables.pool.weight");
   {

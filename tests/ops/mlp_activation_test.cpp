@@ -81,7 +81,14 @@ TEST_P(MlpActivation, TakesBfloat16) {
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   std::vector<at::Tensor> wide;
   for (const auto& leaf : leaves) wide.push_back(leaf.to(at::kFloat));
-  EXPECT_LT(test::error(y, run(wide)), test::tolerance(at::kBFloat16));
+  for (auto& leaf : wide) leaf = leaf.detach().requires_grad_();
+  const auto wide_y = run(wide);
+  EXPECT_LT(test::error(y, wide_y), test::tolerance(at::kBFloat16));
+  const auto grad = torch::randn({50});
+  y.backward(grad.to(at::kBFloat16));
+  wide_y.backward(grad);
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    EXPECT_LT(test::error(leaves[i].grad(), wide[i].grad()), test::tolerance(at::kBFloat16));
 }
 
 // silu(g) = g sigmoid(g) element by element, over all that the exponential can meet.

@@ -95,6 +95,33 @@ INSTANTIATE_TEST_SUITE_P(In, MoeExperts,
                                          Case{at::kFloat, DenseActivation::relu2}),
                          name_of_case);
 
+// ATen's grouped product, which the plain way is made of, knows no float64.
+class PlainMoeExperts : public MoeExperts {};
+INSTANTIATE_TEST_SUITE_P(In, PlainMoeExperts,
+                         testing::Values(Case{at::kFloat, DenseActivation::swiglu},
+                                         Case{at::kFloat, DenseActivation::geglu},
+                                         Case{at::kFloat, DenseActivation::gelu},
+                                         Case{at::kFloat, DenseActivation::relu2}),
+                         name_of_case);
+
+TEST_P(PlainMoeExperts, EqualsTheFormulaForEveryWidth) {
+  for (const auto& [f, d] : {std::pair{12, 8}, {11, 8}, {12, 6}, {11, 6}, {1, 1}}) {  // rows of whole 16 bytes, and not
+    make(33, 3, 7, f, d);
+    expect_equal_to_reference(plain::moe_experts);
+  }
+}
+
+TEST_P(PlainMoeExperts, EqualsTheFormulaForFewTokensAndEmptyExperts) {
+  for (const std::int64_t tokens : {1, 3}) {
+    make(tokens, 2, 8, 5, 4);
+    expect_equal_to_reference(plain::moe_experts);
+  }
+  make(30, 2, 5, 15, 6);
+  ids_.select(1, 0).fill_(3);
+  ids_.select(1, 1).fill_(1);
+  expect_equal_to_reference(plain::moe_experts);
+}
+
 TEST_P(MoeExperts, EqualsTheFormulaInValueAndAllGradients) {
   make(33, 3, 7, 11, 6);
   expect_equal_to_reference();
@@ -134,14 +161,15 @@ TEST_P(MoeExperts, AllExpertsTogetherAreADenseBlock) {
   EXPECT_TRUE(near(run(), dense));
 }
 
-TEST_P(MoeExperts, ThePlainWayEqualsTheFormulaToo) {
-  if (GetParam().dtype == at::kDouble) return;  // ATen's grouped product does not know it
-  make(33, 3, 7, 12, 8);
-  expect_equal_to_reference(plain::moe_experts);
-}
+class MoeExpertsInDouble : public MoeExperts {};
+INSTANTIATE_TEST_SUITE_P(In, MoeExpertsInDouble,
+                         testing::Values(Case{at::kDouble, DenseActivation::swiglu},
+                                         Case{at::kDouble, DenseActivation::geglu},
+                                         Case{at::kDouble, DenseActivation::gelu},
+                                         Case{at::kDouble, DenseActivation::relu2}),
+                         name_of_case);
 
-TEST_P(MoeExperts, GradientsAreFiniteDifferences) {
-  if (GetParam().dtype == at::kFloat) return;
+TEST_P(MoeExpertsInDouble, GradientsAreFiniteDifferences) {
   make(4, 2, 3, 5, 3);
   const auto ours = results(run());
   const auto loss = [&] { return (run() * grad_y_).sum().item<double>(); };
@@ -164,16 +192,28 @@ TEST_P(MoeExperts, MicroBatchesAddToTheGradientThatIsThere) {
 }
 
 TEST_P(MoeExperts, BitsDoNotDependOnTheNumberOfThreads) {
-  make(700, 2, 5, 200, 24);
   const auto run_with = [&](int threads) {
     const Threads guard(threads);
     return results(run());
   };
-  const auto one = run_with(1);
-  for (const int threads : {2, 3}) {
-    const auto many = run_with(threads);
-    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(many[i], one[i])) << i;
-  }
+  const auto expect_same = [&] {
+    const auto one = run_with(1);
+    for (const int threads : {2, 3}) {
+      const auto many = run_with(threads);
+      for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(many[i], one[i])) << i;
+    }
+  };
+  make(700, 2, 5, 200, 24);
+  expect_same();
+  make(128, 1, 1, 96, 512);  // a single piece, of tokens and of weights
+  expect_same();
+}
+
+TEST_P(MoeExperts, RefusesWeightsWhoseGradientWouldBeLost) {
+  make(5, 2, 3, 5, 4);
+  auto scaled = weights_;
+  scaled.up = weights_.up * 2;
+  EXPECT_THROW(moe_experts(x_, gates_, ids_, scaled, activation_), c10::Error);
 }
 
 TEST_P(MoeExperts, FrozenWeightsGetNoGradient) {
@@ -200,27 +240,21 @@ TEST_P(MoeExperts, RefusesShapesThatDoNotFit) {
   EXPECT_THROW(moe_experts(x_, gates_, ids_, other, activation_), c10::Error);
 }
 
-TEST(MoeExpertsInBf16, MultipliesInBf16AndAddsInTheWeightsFloat) {
-  torch::manual_seed(1);
-  const auto leaf = [](at::IntArrayRef shape) { return torch::randn(shape).requires_grad_(); };
-  const ExpertWeights weights{leaf({4, 16, 8}), leaf({4, 16, 8}), leaf({4, 8, 16})};
-  const auto x = torch::randn({40, 8}).to(at::kBFloat16).requires_grad_();
-  const auto gates = torch::rand({40, 2}),
-             ids = torch::rand({40, 4}).argsort(/*dim=*/-1, /*descending=*/false).narrow(1, 0, 2).contiguous();
+// Products in bf16, sums in the weights' float: value and all gradients are those of float, rounded.
+TEST_P(PlainMoeExperts, InBf16IsNearlyTheSameInBothWays) {
+  make(40, 2, 4, 16, 8);
+  x_ = x_.detach().to(at::kBFloat16).requires_grad_();
+  const auto narrow_x = x_;
+  grad_y_ = grad_y_.to(at::kBFloat16);
   for (const Op op : {moe_experts, plain::moe_experts}) {
-    const auto y = op(x, gates, ids, weights, DenseActivation::swiglu);
-    EXPECT_EQ(y.scalar_type(), at::kBFloat16);
-    const auto wide = moe_experts(x.to(at::kFloat), gates, ids, weights, DenseActivation::swiglu);
-    EXPECT_LT(test::error(y, wide), test::tolerance(at::kBFloat16));
-    const auto grad = torch::randn_like(y);
-    y.backward(grad);
-    const auto narrow_grad = weights.up.grad().clone();
-    EXPECT_EQ(x.grad().scalar_type(), at::kBFloat16);
-    EXPECT_EQ(narrow_grad.scalar_type(), at::kFloat);
-    weights.up.mutable_grad().reset();
-    wide.backward(grad.to(at::kFloat));
-    EXPECT_LT(test::error(narrow_grad, weights.up.grad()), 2 * test::tolerance(at::kBFloat16));
-    for (const auto& w : {weights.gate, weights.up, weights.down, x}) w.mutable_grad().reset();
+    x_ = narrow_x;
+    const auto narrow = results(run(op));
+    x_ = narrow_x.detach().to(at::kFloat).requires_grad_();
+    const auto wide = results(run());
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      EXPECT_EQ(narrow[i].scalar_type(), i < 2 ? at::kBFloat16 : at::kFloat) << i;  // y and the gradient of x
+      EXPECT_LT(test::error(narrow[i], wide[i]), 2 * test::tolerance(at::kBFloat16)) << "of result " << i;
+    }
   }
 }
 

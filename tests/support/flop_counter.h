@@ -6,9 +6,11 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "tests/support/tensors.h"
+
 namespace peerless::test {
 
-// While one lives, on this thread: matrix products, attention, and our fused operators.
+// While one lives, on this thread, which works alone: matrix products, attention, and our fused operators.
 class FlopCounter {
  public:
   FlopCounter()
@@ -29,20 +31,18 @@ class FlopCounter {
     };
     const auto numel = [&](std::size_t input) { return static_cast<double>(call.inputs()[input].toTensor().numel()); };
     if (name == "aten::mm") flops_ += 2 * numel(0) * size(1, 1);
-    if (name == "aten::addmm") flops_ += 2 * numel(1) * size(2, 1);
+    if (name == "aten::addmm" || name == "aten::addmm_") flops_ += 2 * numel(1) * size(2, 1);
     if (name == "aten::bmm") flops_ += 2 * numel(0) * size(1, 2);
     // Each query of a causal attention scores and sums the positions up to its own.
     if (name == "aten::scaled_dot_product_attention") flops_ += 2 * numel(0) * (size(0, 2) + 1);
     if (name == "peerless::peer_experts" || name == "peerless::gather_sum")  // ids [T, P], table [N, W]
       flops_ += 2 * numel(0) * size(1, 1);
-    if (name == "peerless::moe_experts") {  // ids [T, K], gate or nothing, up [E, F, D]
-      const int matrices = call.inputs()[1].toTensor().defined() ? 3 : 2;
-      flops_ += 2 * numel(0) * (matrices * size(2, 1) * size(2, 2) + size(2, 2));
-    }
+    if (name == "peerless::moe_experts") flops_ += 2 * numel(0) * size(1, 1);  // the weighted sum; ids [T, K], x [T, D]
     return nullptr;
   }
 
   static inline double flops_ = 0;
+  const Threads one_{1};
   at::CallbackHandle handle_;
 };
 

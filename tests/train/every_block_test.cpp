@@ -67,6 +67,32 @@ class SmallRun {
 class EveryBlock : public testing::TestWithParam<FfwConfig> {};
 INSTANTIATE_TEST_SUITE_P(Of, EveryBlock, test::every_block(), test::name_of_block);
 
+// A mixture's bias moves once in a step of two micro-batches, by the loads of both.
+TEST(Mixture, MovesItsBiasOncePerStep) {
+  auto mixture = MoeConfig::small();
+  mixture.bias_update_rate = 0.25;
+  SmallRun run(mixture, 1);
+  run.train(0, 1);
+  for (const auto& [name, tensor] : run.state()) {
+    if (!name.ends_with("ffw.bias")) continue;
+    EXPECT_GT(tensor.abs().max().item<float>(), 0);
+    EXPECT_LE(tensor.abs().max().item<float>(), 0.25F);
+    return;
+  }
+  FAIL() << "no bias";
+}
+
+TEST(ProductKeys, CountOneStepOfTwoMicroBatches) {
+  SmallRun run(PeerConfig::small(), 1);
+  run.train(0, 1);
+  for (const auto& [name, tensor] : run.state()) {
+    if (!name.ends_with("num_commits")) continue;
+    EXPECT_EQ(tensor.item<std::int64_t>(), 1);
+    return;
+  }
+  FAIL() << "no counter";
+}
+
 // Training 3 steps, moving the whole state to a new run of another start, and training 3 more is training 6.
 TEST_P(EveryBlock, GoesOnFromItsStateBitForBit) {
   SmallRun whole(GetParam(), 1), before(GetParam(), 1), after(GetParam(), 2);

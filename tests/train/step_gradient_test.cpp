@@ -26,7 +26,7 @@ struct MaskedBatch {
 };
 
 struct Step {
-  double loss, z_loss;
+  double loss, z_loss, aux_loss;
   std::vector<at::Tensor> gradients;  // of every parameter
 };
 
@@ -37,7 +37,7 @@ Step step_in(std::int64_t micro_batches, const ModelConfig& config, const Masked
   StepGradient step(*model, batch.unmasked(), micro_batches);
   const std::int64_t rows = kRows / micro_batches;
   for (std::int64_t first = 0; first < kRows; first += rows) step.add(batch.rows(first, rows));
-  Step result{step.loss(), step.z_loss(), {}};
+  Step result{step.loss(), step.z_loss(), step.aux_loss().value_or(0), {}};
   for (const auto& parameter : parameters.parameters()) result.gradients.push_back(dense_grad(parameter).clone());
   return result;
 }
@@ -52,19 +52,53 @@ ModelConfig peer_without_batch_statistics() {
   return config;
 }
 
+// A z loss is a mean over tokens, so its mean over equal micro-batches is that of the whole. (A balance loss is a
+// product of two means, and is not.)
+ModelConfig mixture_with_z_loss() {
+  ModelConfig config = test::small_model();
+  auto mixture = MoeConfig::small();
+  mixture.aux_loss = 0;
+  mixture.z_loss = 0.5;
+  config.ffw = mixture;
+  return config;
+}
+
 TEST(StepGradient, IsTheSameHoweverABatchOfUnequalMasksIsCut) {
   constexpr double kTolerance = 1e-12;
-  for (const auto& config : {test::small_model(), peer_without_batch_statistics()}) {
+  for (const auto& config : {test::small_model(), peer_without_batch_statistics(), mixture_with_z_loss()}) {
     const Step whole = step_in(1, config);
     for (const std::int64_t micro_batches : {2, 4}) {
       const Step cut = step_in(micro_batches, config);
       EXPECT_NEAR(cut.loss, whole.loss, kTolerance);
       EXPECT_NEAR(cut.z_loss, whole.z_loss, kTolerance);
+      EXPECT_NEAR(cut.aux_loss, whole.aux_loss, kTolerance);
       for (std::size_t i = 0; i < whole.gradients.size(); ++i)
         EXPECT_LE(test::error(cut.gradients[i], whole.gradients[i]), kTolerance)
             << micro_batches << " parts, parameter " << i;
     }
   }
+}
+
+// The same micro-batch twice has the balance loss, and its gradient, of having it once.
+TEST(StepGradient, AveragesTheBalanceLossOverMicroBatches) {
+  ModelConfig config = test::small_model();
+  auto mixture = MoeConfig::small();
+  mixture.aux_loss = 0.5;
+  config.ffw = mixture;
+  const MaskedBatch batch;
+  const auto model = make_model(config, 50, kLength, at::kDouble);
+  const ParameterSet parameters(*model);
+  const auto router = parameters.at("decoder.layers.0.ffw.router.weight");
+  const auto run = [&](std::int64_t times) {
+    for (const auto& parameter : parameters.parameters()) parameter.tensor.mutable_grad().reset();
+    StepGradient step(*model, times * batch.unmasked(), times);
+    for (std::int64_t i = 0; i < times; ++i) step.add(batch.rows(0, kRows));
+    return std::pair(step.aux_loss().value(), dense_grad(router).clone());
+  };
+  const auto once = run(1), twice = run(2);
+  EXPECT_GT(once.first, 0);
+  EXPECT_NEAR(twice.first, once.first, 1e-12);
+  EXPECT_LE(test::error(twice.second, once.second), 1e-12);
 }
 
 TEST(StepGradient, DividesByTheUnmaskedTokensAlone) {

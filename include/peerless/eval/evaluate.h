@@ -24,7 +24,7 @@ struct EvalReport {
   double perplexity() const;
   double bits_per_byte() const;
 
-  std::string text() const;  // one line
+  std::string text() const;  // one line; of each figure the least and the greatest of all layers
   nlohmann::ordered_json json() const;
 };
 

@@ -4,7 +4,8 @@
 //             + sum over its micro-batches of their auxiliary losses / their number
 //
 // Both numbers are those of the global batch and known before the first backward. So one batch of unequal masks gives
-// the same gradient in 1, 2 or 4 micro-batches (except through PEER's batch norm, which sees a micro-batch as a whole).
+// the same gradient in 1, 2 or 4 micro-batches (except through what sees a micro-batch as a whole: the batch norm of
+// queries, and a mixture's balance loss).
 #pragma once
 
 #include <optional>

@@ -11,6 +11,8 @@ namespace peerless {
 namespace {
 
 constexpr double kPostNormEps = 1e-5;
+constexpr double kLeastSum = 1e-20;  // added to what weights are divided by: a bias may choose experts of score 0
+constexpr std::int64_t kMostExperts = 1 << 16;
 
 at::Tensor scores_of(const MoeConfig& config, const at::Tensor& logits) {
   return config.score == MoeScore::softmax ? logits.softmax(-1) : logits.sigmoid();
@@ -26,7 +28,7 @@ at::Tensor choose(const MoeConfig& config, const at::Tensor& scores) {
 // Their weights.
 at::Tensor gates_of(const MoeConfig& config, const at::Tensor& scores, const at::Tensor& ids) {
   auto gates = scores.gather(1, ids);
-  if (config.normalized()) gates = gates / gates.sum(1, /*keepdim=*/true);
+  if (config.normalized()) gates = gates / (gates.sum(1, /*keepdim=*/true) + kLeastSum);
   return config.route_scale == 1 ? gates : gates * config.route_scale;
 }
 
@@ -59,10 +61,14 @@ void MoeConfig::check() const {
         "one of them, and none of the other");
   if (granularity && *d_ff % *granularity != 0)
     refuse("granularity (", *granularity, ") must divide d_ff (", *d_ff, "): an expert's width is d_ff / granularity");
+  if (experts() > kMostExperts)
+    refuse("expansion * granularity (", experts(), ") must not exceed ", kMostExperts, " experts");
   if (chosen() > experts()) refuse("top_k (", chosen(), ") must not exceed num_experts (", experts(), ")");
   if (normalized() && chosen() == 1 && experts() > 1)
     refuse("normalize_top_k with top_k 1 makes every weight 1: the router would not learn from the loss");
   if (route == MoeRoute::balanced && bias_update_rate > 0) refuse("bias_update_rate has no effect: route is balanced");
+  if (chosen() == experts() && bias_update_rate > 0)
+    refuse("bias_update_rate has no effect: every token runs all ", experts(), " experts");
 }
 
 MoeConfig MoeConfig::small() {
@@ -119,9 +125,9 @@ FfwOutput Moe::forward(const FfwInput& input) const {
   if (shared_experts_) y = y + shared_experts_->forward(input).y;
   if (post_norm_) y = post_norm_->forward(y);
   FfwOutput out{std::move(y), {}, {}};
-  const auto load = count_load(ids, input.counted, config_.experts());
+  const auto load = count_load(ids, {}, config_.experts());
   if (is_training()) out.aux_loss = balance_losses(logits, scores, load);
-  out.stats.set("load", load);
+  out.stats.set("load", input.counted.defined() ? count_load(ids, input.counted, config_.experts()) : load);
   return out;
 }
 

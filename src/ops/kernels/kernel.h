@@ -1,8 +1,9 @@
 // What the inner loops share.
 //
 // The files of this folder know no torch: plain pointers come in, and the caller (src/ops/*.cpp) hands each thread its
-// range. A function marked PEERLESS_CLONES is compiled for several generations of processors, and the loader picks one;
-// what it calls in its loops is marked PEERLESS_INLINE, or it would stay compiled for the oldest.
+// range. A function marked PEERLESS_CLONES is compiled for several generations of processors, and the loader picks one
+// (generation.h tells which); what it calls in its loops is marked PEERLESS_INLINE, or it would stay compiled for the
+// oldest.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #endif
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define PEERLESS_HAS_CLONES
 #define PEERLESS_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define PEERLESS_CLONES

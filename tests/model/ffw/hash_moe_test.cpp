@@ -32,6 +32,10 @@ TEST(HashMoe, HashesInPlainIntegers) {
   }
 }
 
+TEST(HashMoe, ATokenPassesTheThreeMatricesOfOneExpert) {
+  EXPECT_EQ((HashMoeConfig{.num_experts = 5, .d_expert = 7}.cost(8).active_parameters), 3 * 7 * 8);
+}
+
 TEST(HashMoe, SpreadsAVocabularyEvenlyAndEachLayerOtherwise) {
   const auto ids = torch::arange(32'000);
   const auto one = hash_experts(ids, 0, 16), other = hash_experts(ids, 1, 16);

@@ -8,6 +8,7 @@
 #include "peerless/ops/top_k.h"
 #include "tests/support/blocks.h"
 #include "tests/support/complaint.h"
+#include "tests/support/flop_counter.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -87,13 +88,71 @@ TEST(Moe, EqualsEveryExpertRunForEveryToken) {
   }
 }
 
+// Experts [E, F, D] as the one matrix of a dense block: side by side for gate and up, for down [E, D, F] behind each
+// other.
+at::Tensor side_by_side(const std::string& name, const at::Tensor& experts) {
+  return name == "down" ? experts.permute({1, 0, 2}).flatten(1) : experts.flatten(0, 1);
+}
+
+// y, and the gradients of x and of all experts, are those of a dense block that has the experts' matrices side by side.
+void expect_a_dense_block(LoneBlock& block, const MoeConfig& config) {
+  const DenseConfig wide{.activation = config.activation, .d_ff = config.experts() * config.width()};
+  const auto dense = LoneBlock::make(wide, kWidth, 2, at::kDouble);
+  const auto matrices = {"gate", "up", "down"};
+  {
+    const torch::NoGradGuard no_grad;
+    for (const char* name : matrices)
+      parameter(*dense, concat(name, ".weight")).copy_(side_by_side(name, parameter(block, concat("experts.", name))));
+  }
+  const auto x = tokens(9, at::kDouble).requires_grad_(), same_x = x.detach().clone().requires_grad_();
+  const auto y = block.forward(x).y, expected = dense->forward(same_x).y;
+  EXPECT_TRUE(near(y, expected));
+  y.square().sum().backward();
+  expected.square().sum().backward();
+  EXPECT_TRUE(near(x.grad(), same_x.grad()));
+  for (const char* name : matrices)
+    EXPECT_TRUE(near(side_by_side(name, parameter(block, concat("experts.", name)).grad()),
+                     parameter(*dense, concat(name, ".weight")).grad()))
+        << name;
+}
+
 TEST(Moe, OneExpertIsADenseBlock) {
-  const auto block = LoneBlock::make(config_of(1, 1), kWidth, 1, at::kDouble);
-  const auto dense = LoneBlock::make(config_of(1, 1).dense_twin(kWidth), kWidth, 2, at::kDouble);
+  for (const auto score : {MoeScore::softmax, MoeScore::sigmoid}) {
+    MoeConfig config = config_of(1, 1);
+    config.score = score;
+    config.normalize_top_k = true;
+    expect_a_dense_block(*LoneBlock::make(config, kWidth, 1, at::kDouble), config);
+  }
+}
+
+// A router of zeros gives E experts equal scores, and a scale of E makes them 1.
+TEST(Moe, AllExpertsWithUnitGatesAreADenseBlock) {
+  MoeConfig config = config_of(4, 4);
+  config.route_scale = 4;
+  const auto block = LoneBlock::make(config, kWidth, 1, at::kDouble);
+  parameter(*block, "router.weight").detach().zero_();
+  expect_a_dense_block(*block, config);
+}
+
+TEST(Moe, DoesTwiceTheFlopsBackward) {
+  constexpr std::int64_t kTokens = 30, kChosen = 3;
+  const auto config = config_of(5, kChosen);
+  const auto block = LoneBlock::make(config, kWidth);
+  const auto y = block->forward(tokens(kTokens).requires_grad_()).y.square().sum();
+  const test::FlopCounter counter;
+  y.backward();
+  constexpr double kWeightedSum = 2 * kChosen * kWidth;  // no matrix product
+  EXPECT_EQ(counter.flops(), 2 * (config.cost(kWidth).flops - kWeightedSum) * kTokens);
+}
+
+TEST(Moe, ExpertsThatABiasChoosesAgainstAScoreOfZeroGiveZero) {
+  MoeConfig config = config_of(4, 2);
+  config.bias_update_rate = 1;
+  const auto block = LoneBlock::make(config, kWidth, 1, at::kDouble);
+  block->parameters_of().buffers().front().tensor.copy_(torch::tensor({0, 0, 1000, 1000}));
   const torch::NoGradGuard no_grad;
-  for (const char* name : {"gate", "up", "down"})
-    parameter(*dense, concat(name, ".weight")).copy_(parameter(*block, concat("experts.", name))[0]);
-  EXPECT_TRUE(near(block->forward(tokens(9, at::kDouble)).y, dense->forward(tokens(9, at::kDouble)).y));
+  parameter(*block, "router.weight").zero_().select(0, 0).fill_(1e4);  // all score at expert 0
+  EXPECT_EQ(block->forward(tokens(3, at::kDouble).abs()).y.abs().max().item<double>(), 0);
 }
 
 TEST(Moe, ExpansionAndGranularityAreAnotherWayToSayIt) {
@@ -290,6 +349,13 @@ TEST(MoeConfig, RefusesWhatCannotBe) {
             "normalize_top_k with top_k 1 makes every weight 1: the router would not learn from the loss");
   EXPECT_EQ(refusal([](auto& c) { c.route = MoeRoute::balanced, c.bias_update_rate = 0.1; }),
             "bias_update_rate has no effect: route is balanced");
+  EXPECT_EQ(refusal([](auto& c) { c.top_k = 8, c.bias_update_rate = 0.1; }),
+            "bias_update_rate has no effect: every token runs all 8 experts");
+  EXPECT_EQ(refusal([](auto& c) {
+              c = MoeConfig();
+              c.expansion = c.granularity = c.d_ff = 1 << 16;
+            }),
+            "expansion * granularity (4294967296) must not exceed 65536 experts");
 }
 
 }  // namespace

@@ -6,11 +6,12 @@
 //   EqualsScoringEveryExpert                           softmax over all keys; weights not normalised over a head's top
 //                                                      k; one expert per head; normalised keys; a norm before the query
 //   FfwContract.GivesEveryParameterAFiniteGradient     sub-keys without a gradient
-//   QueryNorm.EvaluatesRightlyAfterOneStep             a layer norm called batch norm
-//   Recompute.ChangesNoBitOfLossesStatisticsAndGradients     running statistics that a recomputation counts twice
+//   QueryNorm.AveragesMomentsNotVariances              a layer norm called batch norm
+//   EveryBlock.TrainsTheSameWhenLayersAreRecomputed, FfwContract.WritesNoStateInForward
+//                                                      running statistics that a recomputation counts twice
 //   FfwContract.StartsWithTheOutputVarianceOfItsDenseTwin    tables of unit variance: outputs far too large
 //   Transformer.SeesNoLaterToken, SeesNoOtherSequence  attention without a mask, or over the batch
-//   PeerExperts.BitsDoNotDependOnTheNumberOfThreads, MicroBatchesAddUp     atomics; sums into memory nobody cleared
+//   PeerExpertsTest.BitsDoNotDependOnTheNumberOfThreads, MicroBatchesAddUp     atomics; sums into memory nobody cleared
 #include "peerless/model/ffw/peer.h"
 
 #include <gtest/gtest.h>

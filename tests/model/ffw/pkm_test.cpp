@@ -84,6 +84,15 @@ TEST(Pkm, GradientsOfValuesAreThoseOfTheEmbeddingBag) {
     EXPECT_TRUE(near(ours[i], block->parameters_of().parameters()[i].tensor.grad()));
 }
 
+// Queries 3 heads x 6 x 8; their norm 2 x 18; sub-keys 3 heads x 2 x 7 x 3; values 3 heads x 4 x 8; two matrices 8 x 8.
+TEST(Pkm, ATokenPassesTheRowsThatItRetrieves) {
+  auto config = config_of(7, 3, 4);
+  EXPECT_EQ(config.cost(kWidth).active_parameters, 144 + 126 + 96);
+  config.query_norm = QueryNormKind::batch;
+  config.gate = PkmGate::silu;
+  EXPECT_EQ(config.cost(kWidth).active_parameters, 144 + 36 + 126 + 96 + 128);
+}
+
 TEST(Pkm, EveryValueCanBeReached) {
   auto config = config_of(6, 2, 3);
   const auto block = LoneBlock::make(config, kWidth);

@@ -7,7 +7,7 @@
 //   y         = sum over the chosen of g_i down_i act(gate_i x, up_i x)  +  a dense block of the shared experts
 //   y         = rms_norm(y) when post_norm is set
 //
-// In training the loss gets, each times its coefficient,
+// In training the loss of a step gets of every layer, each times its coefficient,
 //   aux_loss  E / (T K) * sum over experts of (pairs they got) * (mean of p_i over tokens; sigmoid: of p_i / sum p):
 //             1 at perfect balance
 //   z_loss    mean over tokens of logsumexp(z)^2
@@ -84,7 +84,8 @@ struct MoeConfig {
     visit("route_scale", c.route_scale, Above{0}, "factor of the routed experts' weights");
     visit("shared_experts", c.shared_experts, AtLeast{0} && AtMost{1 << 10},
           "experts of the same width that every token runs, beside the routed ones");
-    visit("aux_loss", c.aux_loss, AtLeast{0}, "coefficient of the balance loss, which is 1 at perfect balance");
+    visit("aux_loss", c.aux_loss, AtLeast{0},
+          "coefficient of the balance loss, which is 1 at perfect balance; those of all layers add up");
     visit("z_loss", c.z_loss, AtLeast{0}, "coefficient of the mean squared log-sum-exp of the router's logits");
     visit("bias_update_rate", c.bias_update_rate, AtLeast{0},
           "loss-free balance: after each step, experts below the mean load get a bias that much higher, those above "

@@ -1,4 +1,4 @@
-// What this program was built with to run on GPUs.
+// Which kernels this program has, for this processor and for GPUs.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,10 @@
 #include <vector>
 
 namespace peerless {
+
+// Which of the versions of the CPU kernels runs on this processor: "x86-64-v4", "x86-64-v3", or "baseline", what the
+// compiler makes for every processor of its kind.
+const char* kernel_generation();
 
 struct CudaBuild {
   std::string cuda, cudnn, nccl;           // "13.0", "9.19.0", "2.28.9": the versions linked with

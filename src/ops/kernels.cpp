@@ -1,4 +1,6 @@
-#include "peerless/ops/cuda_build.h"
+#include "peerless/ops/kernels.h"
+
+#include "src/ops/kernels/generation.h"
 
 #ifdef PEERLESS_CUDA
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -6,9 +8,12 @@
 #include <torch/csrc/cuda/nccl.h>
 
 #include "peerless/base/text.h"
+#include "src/ops/cuda/pair_rows.h"
 #endif
 
 namespace peerless {
+
+const char* kernel_generation() { return kernels::generation(); }
 
 #ifdef PEERLESS_CUDA
 namespace {
@@ -29,7 +34,7 @@ std::optional<CudaBuild> cuda_build() {
       .cudnn = version(cudnn / 10000, cudnn % 10000 / 100, cudnn % 100),
       .nccl = version(nccl >> 32, nccl >> 16 & 0xffff, nccl & 0xffff),
       .libtorch_operators = c10::Dispatcher::singleton().getRegistrationsForDispatchKey(c10::DispatchKey::CUDA).size(),
-      .own_operators = {"pair_dot", "pair_sum", "add_pair_grads"},
+      .own_operators = {std::begin(cuda::kOperators), std::end(cuda::kOperators)},
       .gpus = static_cast<std::size_t>(hooks.deviceCount())};
 }
 #else
