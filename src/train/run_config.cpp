@@ -2,6 +2,8 @@
 
 namespace peerless {
 
+template const config::Record& config::record_of<RunConfig>();
+
 void RunConfig::check() const {
   if (train.stop_at && *train.stop_at > train.max_steps)
     throw Error(ExitCode::config, "train.stop_at (", *train.stop_at, ") has no effect: max_steps is ", train.max_steps);

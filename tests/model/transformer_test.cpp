@@ -1,6 +1,7 @@
 #include "peerless/model/transformer.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
 
 #include "peerless/model/evaluation_mode.h"
 #include "tests/support/every_block.h"

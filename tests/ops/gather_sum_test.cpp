@@ -1,7 +1,8 @@
 #include "peerless/ops/gather_sum.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/embedding.h>
+#include <torch/types.h>
 
 #include "tests/support/tensors.h"
 

@@ -1,7 +1,7 @@
 #include "peerless/ops/mlp_activation.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

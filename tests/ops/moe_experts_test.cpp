@@ -1,7 +1,7 @@
 #include "peerless/ops/moe_experts.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "peerless/ops/mlp_activation.h"
 #include "tests/support/allocations.h"

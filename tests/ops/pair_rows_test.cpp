@@ -2,7 +2,7 @@
 #include "src/ops/pair_rows.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "peerless/ops/row_table.h"
 #include "src/ops/cuda/pair_rows_items.h"

@@ -1,7 +1,7 @@
 #include "peerless/ops/peer_experts.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <tuple>

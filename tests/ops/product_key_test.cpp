@@ -1,7 +1,7 @@
 #include "peerless/ops/product_key.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 #include <set>

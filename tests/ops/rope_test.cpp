@@ -1,7 +1,7 @@
 #include "peerless/ops/rope.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tests/support/tensors.h"
 

@@ -1,7 +1,8 @@
 #include "peerless/ops/row_adamw.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adamw.h>
+#include <torch/types.h>
 
 #include <string>
 #include <tuple>

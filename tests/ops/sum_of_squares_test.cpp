@@ -1,7 +1,7 @@
 #include "peerless/ops/sum_of_squares.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <limits>

@@ -1,7 +1,7 @@
 #include "peerless/params/huge_pages.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "peerless/checkpoint/config.h"
+#include "peerless/config/type_of.h"
 #include "peerless/data/data_config.h"
 #include "peerless/eval/config.h"
 #include "peerless/model/config.h"
@@ -118,5 +119,8 @@ struct RunConfig {
   std::int64_t last_step() const { return std::min(train.max_steps, train.stop_at.value_or(train.max_steps)); }
   bool operator==(const RunConfig&) const = default;
 };
+
+// Compiled once, in run_config.cpp.
+extern template const config::Record& config::record_of<RunConfig>();
 
 }  // namespace peerless

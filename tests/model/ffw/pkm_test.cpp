@@ -1,6 +1,7 @@
 #include "peerless/model/ffw/pkm.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/embedding.h>
 
 #include "tests/support/blocks.h"
 #include "tests/support/complaint.h"
