@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job in two minutes, on the small corpus of this repository: tokenizer, shards, training with a stop and a resume,
-# `checkpoint diff` against the run that never stopped, evaluation, a sample.
+# The main job in three minutes, on the small corpus of this repository: tokenizer, shards, training with a stop and a resume,
+# `checkpoint diff` against the run that never stopped, evaluation, a sample; and each block of a family, stopped and resumed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 cd "$root"
@@ -34,4 +34,15 @@ say "training, whole and in two parts"
 "$peerless" checkpoint diff runs/whole runs/parts
 "$peerless" eval --checkpoint runs/parts
 "$peerless" generate --checkpoint runs/parts --prompt "The " --max-tokens 20
+
+say "each block of the smallest family, whole and in two parts"
+small=(tokenizer.model=small.model 'data.train=[{path: train}]' 'data.val=[{path: val, name: small}]' data.seq_len=64
+  train.global_batch_size=4 train.micro_batch_size=2 train.max_steps=4 eval.every_steps=4 log.every_steps=4)
+for config in "$root"/configs/families/d64/*.yaml; do
+  name=$(basename "$config" .yaml)
+  "$peerless" train --config "$config" "${small[@]}" run.name="$name"
+  "$peerless" train --config "$config" "${small[@]}" run.name="$name-parts" train.stop_at=2
+  "$peerless" train --config "$config" "${small[@]}" run.name="$name-parts"
+  "$peerless" checkpoint diff "runs/$name" "runs/$name-parts"
+done
 say "smoke: ok"

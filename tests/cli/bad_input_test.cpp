@@ -83,7 +83,7 @@ TEST_F(BadInput, InABlockThatCannotBe) {
       {"model.ffw={kind: mixture}", "model.ffw.kind: expected dense, moe, hash_moe, pkm or peer, got 'mixture'"},
   };
   for (const auto& [setting, rule] : cases) {
-    const auto outcome = check({setting});
+    const auto outcome = check({"model.ffw={kind: dense}", setting});  // the later one wins
     expect(outcome, 78, rule);
     EXPECT_THAT(outcome.err, testing::StartsWith("peerless: CONFIG: ")) << setting;
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome;
