@@ -25,7 +25,7 @@ void prepare_process(std::int64_t threads) {
   at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
 #ifdef __GLIBC__
   // A step frees what the next one asks for again. Given back to the system in between, all of it would come as fresh
-  // pages, which costs up to a tenth of the step.
+  // pages, each to be cleared first.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
