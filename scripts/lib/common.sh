@@ -11,6 +11,9 @@ die() {
   exit 1
 }
 
+# What every script configures with: flags that are equal where ccache is to share.
+configure() { cmake --preset "$1" ${CI:+-DPEERLESS_WERROR=ON} "${@:2}"; } # PRESET [ARGUMENTS]
+
 # The folder in the cache that belongs to one lock file: cmake/dependencies.cmake names it by the same rule.
 cached() { # NAME
   local hash

@@ -78,7 +78,6 @@ std::string panel(const Load& load, double top) {
 std::vector<Load> loads_of(const Stats& stats) {
   std::vector<Load> loads;
   for (const auto& [name, tensor] : stats.named()) {
-    if (!name.ends_with(".load") && !name.ends_with(".count") && !name.ends_with(".weight")) continue;
     const auto values = tensor.to(at::kCPU, at::kDouble).contiguous();
     loads.push_back(
         {"layers." + name, {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()}});

@@ -1,6 +1,6 @@
 #include "peerless/ops/kernels.h"
 
-#include "src/ops/kernels/generation.h"
+#include "src/ops/kernels/kernel.h"
 
 #ifdef PEERLESS_CUDA
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -13,7 +13,20 @@
 
 namespace peerless {
 
-const char* kernel_generation() { return kernels::generation(); }
+namespace {
+
+// Versions by hand of what PEERLESS_CLONES makes by itself: the same loader picks among them.
+#ifdef PEERLESS_HAS_CLONES
+__attribute__((target("arch=x86-64-v4"))) const char* own_generation() { return "x86-64-v4"; }
+__attribute__((target("arch=x86-64-v3"))) const char* own_generation() { return "x86-64-v3"; }
+__attribute__((target("default"))) const char* own_generation() { return "baseline"; }
+#else
+const char* own_generation() { return "baseline"; }
+#endif
+
+}  // namespace
+
+const char* kernel_generation() { return own_generation(); }
 
 #ifdef PEERLESS_CUDA
 namespace {

@@ -223,38 +223,33 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
       });
     }
 
-    // grad[e] += left^T right over the pairs of each expert e; left [M, rows], right [M, columns].
-    struct WeightGrad {
+    // Rows of one expert's weight gradient: grad += left^T right over its pairs. left [M, rows], right [M, columns]
+    struct Slice {
       at::Tensor grad, left, right;
+      std::size_t group;
+      std::int64_t row;
     };
 
-    // Of all three weights at once: the more pieces, the less a thread waits for the last one.
+    // Of all three weights at once: the more slices, the less a thread waits for the last one.
     void accumulate() {
-      std::vector<WeightGrad> all;
+      std::vector<Slice> slices;
       const auto add = [&](const at::Tensor& weight, const at::Tensor& left, const at::Tensor& right) {
         if (!weight.defined() || !weight.requires_grad()) return;
         if (!weight.grad().defined())
           weight.mutable_grad() = at::zeros_like(weight, weight.options().requires_grad(false));
-        all.push_back({weight.grad(), left, right});
+        for (std::size_t group = 0; group < sorted_.groups.rows.size(); ++group)
+          for (std::int64_t row = 0; row < weight.size(1); row += kRowsOfAPiece)
+            slices.push_back({weight.grad(), left, right, group, row});
       };
       add(weights_.gate, grad_gate_rows_, x_rows_);
       add(weights_.up, grad_up_rows_, x_rows_);
       add(weights_.down, grad_rows_, h_rows_);
-      struct Slice {
-        const WeightGrad* of;
-        std::size_t group;
-        std::int64_t row;
-      };
-      std::vector<Slice> slices;
-      for (const auto& one : all)
-        for (std::size_t group = 0; group < sorted_.groups.rows.size(); ++group)
-          for (std::int64_t row = 0; row < one.grad.size(1); row += kRowsOfAPiece) slices.push_back({&one, group, row});
       take_turns(std::ssize(slices), [&](std::int64_t i) {
-        const auto [of, group, row] = slices[static_cast<std::size_t>(i)];
-        const std::int64_t height = std::min(kRowsOfAPiece, of->grad.size(1) - row);
+        const auto& [grad, left, right, group, row] = slices[static_cast<std::size_t>(i)];
+        const std::int64_t height = std::min(kRowsOfAPiece, grad.size(1) - row);
         const std::int64_t first = sorted_.groups.starts[group], count = sorted_.groups.starts[group + 1] - first;
-        store_product(of->grad[sorted_.groups.rows[group]].narrow(0, row, height),
-                      of->left.narrow(0, first, count).narrow(1, row, height).t(), of->right.narrow(0, first, count),
+        store_product(grad[sorted_.groups.rows[group]].narrow(0, row, height),
+                      left.narrow(0, first, count).narrow(1, row, height).t(), right.narrow(0, first, count),
                       /*add=*/true);
       });
     }

@@ -65,13 +65,15 @@ TEST(Plan, SaysPartByPartWhatAddsUpToTheTotal) {
   EXPECT_EQ(all["parts"]["ffw: dense, layers 0-5, 7-11"]["parameters"], 11L * 2 * 768 * 3072);
 }
 
+std::vector<std::string> with_granularity(int granularity) {
+  return {"model.layers=[]", "model.vocab_size=4096", "optim={kind: adamw, lr: 1.0e-3}",
+          "model.ffw={kind: moe, expansion: 8, d_ff: 704, granularity: " + std::to_string(granularity) + "}"};
+}
+
 // At a fixed expansion the experts' parameters and FLOPs do not depend on the granularity; what routing costs does.
 TEST(Plan, ShowsThatGranularityCostsRoutingAlone) {
   const auto beside_routing = [](int granularity) {
-    const auto total = plan(
-        "configs/quickstart.yaml",
-        {"model.layers=[]", "model.vocab_size=4096", "optim={kind: adamw, lr: 1.0e-3}",
-         "model.ffw={kind: moe, expansion: 8, d_ff: 704, granularity: " + std::to_string(granularity) + "}"})["total"];
+    const auto total = plan("configs/quickstart.yaml", with_granularity(granularity))["total"];
     const auto difference = [&](const std::string& what, const std::string& of_routing) {
       return total[what].get<double>() - total[of_routing].get<double>();
     };
@@ -84,11 +86,7 @@ TEST(Plan, ShowsThatGranularityCostsRoutingAlone) {
 
 TEST(Plan, ShowsItInTheTableToo) {
   const auto beside_routing = [](int granularity) {
-    const auto table =
-        run("configs/quickstart.yaml",
-            {"model.layers=[]", "model.vocab_size=4096", "optim={kind: adamw, lr: 1.0e-3}",
-             "model.ffw={kind: moe, expansion: 8, d_ff: 704, granularity: " + std::to_string(granularity) + "}"})
-            .out;
+    const auto table = run("configs/quickstart.yaml", with_granularity(granularity)).out;
     const auto begin = table.find("total beside routing ");
     return table.substr(begin, table.find('\n', begin) - begin);
   };

@@ -29,7 +29,7 @@ awk -v copy="$copy" '
 cd "$copy"
 find . -name '*.diff' -print0 | while IFS= read -rd '' diff; do patch -sp1 --no-backup-if-mismatch <"$diff"; done
 
-cmake --preset release ${CI:+-DPEERLESS_WERROR=ON} >/dev/null # as scripts/test.sh: equal flags, so that ccache has what did not change
+configure release >/dev/null
 cmake --build build/release --target model_tests train_tests peerless
 build/release/peerless config check --config configs/toy.yaml
 build/release/peerless plan --config configs/toy.yaml

@@ -87,6 +87,11 @@ std::string name_of_case(const testing::TestParamInfo<Case>& info) {
          std::string(enum_names(info.param.activation)[static_cast<std::size_t>(info.param.activation)]);
 }
 
+auto every_activation(at::ScalarType dtype) {
+  return testing::Values(Case{dtype, DenseActivation::swiglu}, Case{dtype, DenseActivation::geglu},
+                         Case{dtype, DenseActivation::gelu}, Case{dtype, DenseActivation::relu2});
+}
+
 INSTANTIATE_TEST_SUITE_P(In, MoeExperts,
                          testing::Values(Case{at::kFloat, DenseActivation::swiglu},
                                          Case{at::kDouble, DenseActivation::swiglu},
@@ -97,12 +102,7 @@ INSTANTIATE_TEST_SUITE_P(In, MoeExperts,
 
 // ATen's grouped product, which the plain way is made of, knows no float64.
 class PlainMoeExperts : public MoeExperts {};
-INSTANTIATE_TEST_SUITE_P(In, PlainMoeExperts,
-                         testing::Values(Case{at::kFloat, DenseActivation::swiglu},
-                                         Case{at::kFloat, DenseActivation::geglu},
-                                         Case{at::kFloat, DenseActivation::gelu},
-                                         Case{at::kFloat, DenseActivation::relu2}),
-                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(In, PlainMoeExperts, every_activation(at::kFloat), name_of_case);
 
 TEST_P(PlainMoeExperts, EqualsTheFormulaForEveryWidth) {
   for (const auto& [f, d] : {std::pair{12, 8}, {11, 8}, {12, 6}, {11, 6}, {1, 1}}) {  // rows of whole 16 bytes, and not
@@ -162,12 +162,7 @@ TEST_P(MoeExperts, AllExpertsTogetherAreADenseBlock) {
 }
 
 class MoeExpertsInDouble : public MoeExperts {};
-INSTANTIATE_TEST_SUITE_P(In, MoeExpertsInDouble,
-                         testing::Values(Case{at::kDouble, DenseActivation::swiglu},
-                                         Case{at::kDouble, DenseActivation::geglu},
-                                         Case{at::kDouble, DenseActivation::gelu},
-                                         Case{at::kDouble, DenseActivation::relu2}),
-                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(In, MoeExpertsInDouble, every_activation(at::kDouble), name_of_case);
 
 TEST_P(MoeExpertsInDouble, GradientsAreFiniteDifferences) {
   make(4, 2, 3, 5, 3);
@@ -253,7 +248,7 @@ TEST_P(PlainMoeExperts, InBf16IsNearlyTheSameInBothWays) {
     const auto wide = results(run());
     for (std::size_t i = 0; i < wide.size(); ++i) {
       EXPECT_EQ(narrow[i].scalar_type(), i < 2 ? at::kBFloat16 : at::kFloat) << i;  // y and the gradient of x
-      EXPECT_LT(test::error(narrow[i], wide[i]), 2 * test::tolerance(at::kBFloat16)) << "of result " << i;
+      EXPECT_LT(test::error(narrow[i], wide[i]), (i == 0 ? 1 : 2) * test::tolerance(at::kBFloat16)) << "result " << i;
     }
   }
 }

@@ -29,6 +29,11 @@ class SmallRun {
     }
   }
   NamedTensors state() const { return step_->named_tensors(); }
+  at::Tensor state_of(std::string_view name_ends_with) const {
+    for (const auto& [name, tensor] : state())
+      if (name.ends_with(name_ends_with)) return tensor;
+    throw std::logic_error("no such tensor");
+  }
 
   void expect_same_bits(const SmallRun& other) const {
     const auto mine = state(), theirs = other.state();
@@ -73,24 +78,15 @@ TEST(Mixture, MovesItsBiasOncePerStep) {
   mixture.bias_update_rate = 0.25;
   SmallRun run(mixture, 1);
   run.train(0, 1);
-  for (const auto& [name, tensor] : run.state()) {
-    if (!name.ends_with("ffw.bias")) continue;
-    EXPECT_GT(tensor.abs().max().item<float>(), 0);
-    EXPECT_LE(tensor.abs().max().item<float>(), 0.25F);
-    return;
-  }
-  FAIL() << "no bias";
+  const auto most = run.state_of("ffw.bias").abs().max().item<float>();
+  EXPECT_GT(most, 0);
+  EXPECT_LE(most, 0.25F);
 }
 
 TEST(ProductKeys, CountOneStepOfTwoMicroBatches) {
   SmallRun run(PeerConfig::small(), 1);
   run.train(0, 1);
-  for (const auto& [name, tensor] : run.state()) {
-    if (!name.ends_with("num_commits")) continue;
-    EXPECT_EQ(tensor.item<std::int64_t>(), 1);
-    return;
-  }
-  FAIL() << "no counter";
+  EXPECT_EQ(run.state_of("num_commits").item<std::int64_t>(), 1);
 }
 
 // Training 3 steps, moving the whole state to a new run of another start, and training 3 more is training 6.

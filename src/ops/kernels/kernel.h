@@ -2,8 +2,8 @@
 //
 // The files of this folder know no torch: plain pointers come in, and the caller (src/ops/*.cpp) hands each thread its
 // range. A function marked PEERLESS_CLONES is compiled for several generations of processors, and the loader picks one
-// (generation.h tells which); what it calls in its loops is marked PEERLESS_INLINE, or it would stay compiled for the
-// oldest.
+// (kernel_generation() tells which); what it calls in its loops is marked PEERLESS_INLINE, or it would stay compiled
+// for the oldest.
 #pragma once
 
 #include <cstdint>
