@@ -13,7 +13,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kChunk = 256;  // tokens whose logits exist at once
+// Tokens whose logits exist at once: many, for products at full speed, of a vocabulary that leaves them in the cache.
+std::int64_t tokens_of_chunk(std::int64_t vocab_size) {
+  constexpr std::int64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
+  return std::clamp(kLogits / vocab_size, kAtLeast, kAtMost);
+}
 
 // Logits of some tokens, and what their losses need of them.
 struct Chunk {
@@ -66,8 +70,9 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     Recorded recorded;
     if (wants_gradients) recorded = {at::empty(hidden.sizes(), weight.options()), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
-    for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
-      const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
+    const std::int64_t chunk_size = tokens_of_chunk(vocab_size);
+    for (std::int64_t first = 0; first < hidden.size(0); first += chunk_size) {
+      const std::int64_t n = std::min(chunk_size, hidden.size(0) - first);
       const auto some = [&](const at::Tensor& t) { return t.narrow(0, first, n); };
       const auto counts = some(mask).to(dtype);
       const Chunk chunk = forward_chunk(some(hidden).to(multiplied_in), factor, some(targets), dtype, softcap);
@@ -114,8 +119,9 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std:
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());
-  for (std::int64_t first = 0; first < hidden.size(0); first += kChunk) {
-    const std::int64_t n = std::min(kChunk, hidden.size(0) - first);
+  const std::int64_t chunk_size = tokens_of_chunk(vocab_size);
+  for (std::int64_t first = 0; first < hidden.size(0); first += chunk_size) {
+    const std::int64_t n = std::min(chunk_size, hidden.size(0) - first);
     const auto chunk = forward_chunk(hidden.narrow(0, first, n).to(weight.scalar_type()), used,
                                      targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);

@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -73,11 +74,16 @@ struct Piece {
   std::int64_t expert, first, count;
 };
 
+// Those of an expert of one size, the largest first: so threads that take turns end together.
 std::vector<Piece> pieces_of(const PairsByRow& groups, std::int64_t at_most) {
+  const auto ceiling = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   std::vector<Piece> pieces;
-  for (std::size_t r = 0; r < groups.rows.size(); ++r)
-    for (std::int64_t first = groups.starts[r]; first < groups.starts[r + 1]; first += at_most)
-      pieces.push_back({groups.rows[r], first, std::min(at_most, groups.starts[r + 1] - first)});
+  for (std::size_t r = 0; r < groups.rows.size(); ++r) {
+    const std::int64_t count = groups.starts[r + 1] - groups.starts[r], size = ceiling(count, ceiling(count, at_most));
+    for (std::int64_t first = 0; first < count; first += size)
+      pieces.push_back({groups.rows[r], groups.starts[r] + first, std::min(size, count - first)});
+  }
+  std::ranges::stable_sort(pieces, std::greater<>(), &Piece::count);
   return pieces;
 }
 
@@ -209,10 +215,11 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
         };
         const auto tokens = some(sorted_.tokens), pairs = some(sorted_.pairs);
         const auto weight = flat_gates.index_select(0, pairs).unsqueeze(1).to(x_.scalar_type());
-        const auto h = some(h_rows_), grad_out = some(grad_rows_), grad_gate = some(grad_gate_rows_),
-                   grad_up = some(grad_up_rows_);
-        some(x_rows_).copy_(x_.index_select(0, tokens));
-        grad_out.copy_(grad_y_.index_select(0, tokens));
+        const auto h = some(h_rows_), grad_gate = some(grad_gate_rows_), grad_up = some(grad_up_rows_);
+        auto grad_out = some(grad_rows_);
+        auto some_x = some(x_rows_);
+        at::index_select_out(some_x, x_, 0, tokens);
+        at::index_select_out(grad_out, grad_y_, 0, tokens);
         activate(activation_, some(gate_x_), some(up_x_), h);
         const auto grad_h = at::mm(grad_out, down_w[expert]);  // before the pair's gate
         grad_gates.index_copy_(0, pairs, (h * grad_h).sum(1, /*keepdim=*/false, grad_gates.scalar_type()));

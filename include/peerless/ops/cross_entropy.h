@@ -13,7 +13,8 @@
 // Precision  logits are multiplied in hidden's dtype where gradients are recorded, else (evaluation) in W's; softmax,
 //            the products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
 //            hidden is rounded to its dtype once.
-// Memory     two chunks of logits, three with softcap; both gradients in W's dtype; in bf16 a copy of W
+// Memory     two chunks of logits, three with softcap; both gradients in W's dtype; in bf16 a copy of W. A chunk is
+//            2^21 logits, but at least 256 and at most 1024 tokens.
 #pragma once
 
 #include <ATen/core/Tensor.h>
