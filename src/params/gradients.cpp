@@ -1,6 +1,6 @@
 #include "peerless/params/gradients.h"
 
-#include <ATen/ops/zeros.h>
+#include "peerless/params/huge_pages.h"
 
 namespace peerless {
 
@@ -21,7 +21,7 @@ Gradients::Gradients(const ParameterSet& parameters) {
     size += (parameter.tensor.numel() + per_line - 1) / per_line * per_line;
   }
   TORCH_CHECK(!places.empty(), "a model without dense parameters");
-  dense_ = at::zeros({size}, places.front().first.options().requires_grad(false));
+  dense_ = huge_zeros({size}, places.front().first.options().requires_grad(false));
   for (const auto& [tensor, offset] : places)
     tensor.mutable_grad() = dense_.narrow(0, offset, tensor.numel()).view(tensor.sizes());
 }

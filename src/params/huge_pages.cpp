@@ -11,7 +11,7 @@ namespace peerless {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kWorthwhile = std::size_t{32} << 20;
+constexpr std::size_t kWorthwhile = std::size_t{4} << 20;
 
 }  // namespace
 

@@ -9,7 +9,7 @@
 
 namespace peerless {
 
-// at::zeros. On the CPU, from 32 MiB on: fresh pages of the system, which take no memory before they are first written.
+// at::zeros. On the CPU, from 4 MiB on: fresh pages of the system, which take no memory before they are first written.
 at::Tensor huge_zeros(at::IntArrayRef shape, at::TensorOptions options = {});
 
 }  // namespace peerless
