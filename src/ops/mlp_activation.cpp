@@ -54,6 +54,10 @@ template <class T>
 const T* data_or_null(const at::Tensor& gate) {
   return gate.defined() ? gate.const_data_ptr<T>() : nullptr;
 }
+template <class T>
+T* mutable_data_or_null(const at::Tensor& grad_gate) {
+  return grad_gate.defined() ? grad_gate.mutable_data_ptr<T>() : nullptr;
+}
 
 }  // namespace
 
@@ -74,7 +78,7 @@ void activation_gradients(DenseActivation activation, const at::Tensor& gate, co
                           const at::Tensor& grad_h, const at::Tensor& grad_gate, const at::Tensor& grad_up) {
   if (has_kernel(up)) {
     AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "mlp_activation_backward", [&] {
-      scalar_t* const to_gate = grad_gate.defined() ? grad_gate.mutable_data_ptr<scalar_t>() : nullptr;
+      scalar_t* const to_gate = mutable_data_or_null<scalar_t>(grad_gate);
       at::parallel_for(0, up.numel(), kElementsAtLeast, [&](std::int64_t first, std::int64_t last) {
         kernels::mlp_activation_backward(activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(),
                                          grad_h.const_data_ptr<scalar_t>(), to_gate,
@@ -100,6 +104,26 @@ void activation_gradients(DenseActivation activation, const at::Tensor& gate, co
       return;
   }
   TORCH_CHECK(false, "unknown activation");
+}
+
+void weighted_activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
+                                   const at::Tensor& weight, const at::Tensor& grad_h, const at::Tensor& h,
+                                   const at::Tensor& grad_gate, const at::Tensor& grad_up,
+                                   const at::Tensor& grad_weight) {
+  if (has_kernel(up)) {
+    AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "weighted_mlp_activation_backward", [&] {
+      kernels::weighted_mlp_activation_backward(
+          activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(), grad_h.const_data_ptr<scalar_t>(),
+          weight.const_data_ptr<scalar_t>(), h.mutable_data_ptr<scalar_t>(), mutable_data_or_null<scalar_t>(grad_gate),
+          grad_up.mutable_data_ptr<scalar_t>(), grad_weight.mutable_data_ptr<scalar_t>(), up.size(0), up.size(1));
+    });
+    return;
+  }
+  const auto column = weight.unsqueeze(1);
+  activate(activation, gate, up, h);
+  grad_weight.copy_((h * grad_h).sum(1, /*keepdim=*/false, grad_weight.scalar_type()));
+  h.mul_(column);
+  activation_gradients(activation, gate, up, grad_h.mul_(column), grad_gate, grad_up);
 }
 
 at::Tensor mlp_activation(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {

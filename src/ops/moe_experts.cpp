@@ -214,17 +214,15 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
           return t.defined() ? t.narrow(0, first, count) : t;
         };
         const auto tokens = some(sorted_.tokens), pairs = some(sorted_.pairs);
-        const auto weight = flat_gates.index_select(0, pairs).unsqueeze(1).to(x_.scalar_type());
-        const auto h = some(h_rows_), grad_gate = some(grad_gate_rows_), grad_up = some(grad_up_rows_);
-        auto grad_out = some(grad_rows_);
-        auto some_x = some(x_rows_);
+        const auto grad_gate = some(grad_gate_rows_), grad_up = some(grad_up_rows_);
+        auto some_x = some(x_rows_), grad_out = some(grad_rows_);  // of the expert's output times its gate
         at::index_select_out(some_x, x_, 0, tokens);
         at::index_select_out(grad_out, grad_y_, 0, tokens);
-        activate(activation_, some(gate_x_), some(up_x_), h);
-        const auto grad_h = at::mm(grad_out, down_w[expert]);  // before the pair's gate
-        grad_gates.index_copy_(0, pairs, (h * grad_h).sum(1, /*keepdim=*/false, grad_gates.scalar_type()));
-        grad_out.mul_(weight);
-        activation_gradients(activation_, some(gate_x_), some(up_x_), grad_h.mul_(weight), grad_gate, grad_up);
+        const auto weight = flat_gates.index_select(0, pairs).to(x_.scalar_type());
+        const auto grad_weight = at::empty({count}, grad_gates.options());
+        weighted_activation_gradients(activation_, some(gate_x_), some(up_x_), weight, at::mm(grad_out, down_w[expert]),
+                                      some(h_rows_), grad_gate, grad_up, grad_weight);
+        grad_gates.index_copy_(0, pairs, grad_weight);
         store_product(some(grad_x_rows_), grad_up, up_w[expert], /*add=*/false);
         if (grad_gate.defined()) store_product(some(grad_x_rows_), grad_gate, gate_w[expert], /*add=*/true);
       });
@@ -266,7 +264,7 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     const at::Tensor &gate_x_, &up_x_, grad_y_;
     DenseActivation activation_;
     const SortedPairs& sorted_;
-    // By place of a pair: its token's x, the gradient of its expert's output, and what that makes inside the expert.
+    // By place of a pair: its token's x and gradient, h times its gate, and the gradients inside the expert.
     at::Tensor x_rows_, grad_rows_, h_rows_, grad_gate_rows_, grad_up_rows_, grad_x_rows_;
   };
 };

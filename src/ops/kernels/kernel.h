@@ -19,7 +19,8 @@
 #else
 #define PEERLESS_CLONES
 #endif
-#define PEERLESS_INLINE inline __attribute__((always_inline))
+#define PEERLESS_ALWAYS_INLINE __attribute__((always_inline))  // of a lambda
+#define PEERLESS_INLINE inline PEERLESS_ALWAYS_INLINE
 
 namespace peerless::kernels {
 
