@@ -38,12 +38,14 @@ void for_pieces(std::int64_t num_tokens, std::int64_t elements, F f) {
   for (std::int64_t first = 0; first < num_tokens; first += piece) f(first, std::min(piece, num_tokens - first));
 }
 
-// Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product.
-at::Tensor score_halves(const at::Tensor& queries, const at::Tensor& keys) {
+// Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product. They are written
+// into `room`, resized as needed, so that pieces one after the other use the same memory.
+at::Tensor score_halves(const at::Tensor& queries, const at::Tensor& keys, at::Tensor room) {
   const std::int64_t tokens = queries.size(0), heads = queries.size(1), width = keys.size(3), sets = keys.size(0);
   const auto q = queries.view({tokens * heads / sets, sets * 2, width}).transpose(0, 1);
-  const auto scores = at::bmm(q, keys.flatten(0, 1).transpose(1, 2));  // [sets * 2, tokens * heads / sets, n]
-  return scores.view({sets, 2, tokens, heads / sets, keys.size(2)}).permute({2, 0, 3, 1, 4}).flatten(1, 2);
+  room.resize_({0});
+  at::bmm_out(room, q, keys.flatten(0, 1).transpose(1, 2));  // [sets * 2, tokens * heads / sets, n]
+  return room.view({sets, 2, tokens, heads / sets, keys.size(2)}).permute({2, 0, 3, 1, 4}).flatten(1, 2);
 }
 
 // ---- By kernels ----------------------------------------------------------------------------------------------------
@@ -65,9 +67,10 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
     const std::int64_t tokens = queries.size(0), heads = queries.size(1), n = keys.size(2);
     const auto scores = at::empty({tokens, heads, k}, queries.options());
     const auto ids = at::empty({tokens, heads, k}, queries.options().dtype(at::kInt));
+    const auto room = at::empty({0}, queries.options());
     AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k", [&] {
       for_pieces(tokens, heads * 2 * n, [&](std::int64_t begin, std::int64_t count) {
-        const auto half_scores = score_halves(queries.narrow(0, begin, count), keys);
+        const auto half_scores = score_halves(queries.narrow(0, begin, count), keys, room);
         const kernels::HalfScores<scalar_t> view{half_scores.const_data_ptr<scalar_t>(), half_scores.stride(0),
                                                  half_scores.stride(1), half_scores.stride(2)};
         at::parallel_for(0, count * heads, kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
@@ -131,7 +134,7 @@ Retrieved best_sums(const at::Tensor& sums, const at::Tensor& errors, const at::
 
 // Scores and ids [T, h, k] of the best.
 Retrieved retrieve(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-  const auto [values, columns] = top_k(score_halves(queries, keys), k);
+  const auto [values, columns] = top_k(score_halves(queries, keys, at::empty({0}, queries.options())), k);
   const auto a = values.select(2, 0).unsqueeze(-1), b = values.select(2, 1).unsqueeze(-2);
   const auto sums = a + b;
   const auto b_taken = sums - a;

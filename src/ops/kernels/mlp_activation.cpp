@@ -97,12 +97,12 @@ PEERLESS_CLONES void weighted_mlp_activation_backward(DenseActivation activation
   });
 }
 
-#define PEERLESS_INSTANTIATE(T)                                                                                 \
-  template void mlp_activation_forward(DenseActivation, const T*, const T*, T*, std::int64_t, std::int64_t);    \
-  template void mlp_activation_backward(DenseActivation, const T*, const T*, const T*, T*, T*, std::int64_t,    \
-                                        std::int64_t);                                                          \
-  template void weighted_mlp_activation_backward(DenseActivation, const T*, const T*, const T*, const T*, T*, T*, \
-                                                 T*, T*, std::int64_t, std::int64_t);
+#define PEERLESS_INSTANTIATE(T)                                                                                       \
+  template void mlp_activation_forward(DenseActivation, const T*, const T*, T*, std::int64_t, std::int64_t);          \
+  template void mlp_activation_backward(DenseActivation, const T*, const T*, const T*, T*, T*, std::int64_t,          \
+                                        std::int64_t);                                                                \
+  template void weighted_mlp_activation_backward(DenseActivation, const T*, const T*, const T*, const T*, T*, T*, T*, \
+                                                 T*, std::int64_t, std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)
 
