@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "src/ops/once_differentiable.h"
 
@@ -13,10 +14,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Tokens whose logits exist at once: many, for products at full speed, of a vocabulary that leaves them in the cache.
+// Tokens whose logits exist at once: as many as products need for full speed, fewer where logits would leave the cache.
 std::int64_t tokens_of_chunk(std::int64_t vocab_size) {
-  constexpr std::int64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
-  return std::clamp(kLogits / vocab_size, kAtLeast, kAtMost);
+  constexpr std::uint64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
+  const auto fit = std::bit_floor(kLogits / static_cast<std::uint64_t>(vocab_size));
+  return static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
+}
+
+void check(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size) {
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1), "cross_entropy: hidden ",
+              hidden.sizes(), " does not fit weight ", weight.sizes());
+  TORCH_CHECK(1 <= vocab_size && vocab_size <= weight.size(0), "cross_entropy: ", vocab_size, " ids, but ",
+              weight.size(0), " rows of weight");
 }
 
 // Logits of some tokens, and what their losses need of them.
@@ -104,10 +113,7 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
 
 CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
                            const at::Tensor& targets, const at::Tensor& mask, const CrossEntropyOptions& options) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1), "cross_entropy: hidden ",
-              hidden.sizes(), " does not fit weight ", weight.sizes());
-  TORCH_CHECK(vocab_size <= weight.size(0), "cross_entropy: ", vocab_size, " ids, but ", weight.size(0),
-              " rows of weight");
+  check(hidden, weight, vocab_size);
   const bool wants_gradients = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
   const auto out = ChunkedCrossEntropy::apply(hidden, weight, vocab_size, targets, mask, options.logit_softcap,
                                               options.z_loss, wants_gradients);
@@ -116,6 +122,7 @@ CrossEntropy cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, s
 
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
                         const at::Tensor& targets, double logit_softcap) {
+  check(hidden, weight, vocab_size);
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());

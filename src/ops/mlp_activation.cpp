@@ -107,23 +107,24 @@ void activation_gradients(DenseActivation activation, const at::Tensor& gate, co
 }
 
 void weighted_activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
-                                   const at::Tensor& weight, const at::Tensor& grad_h, const at::Tensor& h,
+                                   const at::Tensor& weight, const at::Tensor& grad_out, const at::Tensor& out,
                                    const at::Tensor& grad_gate, const at::Tensor& grad_up,
                                    const at::Tensor& grad_weight) {
-  if (has_kernel(up)) {
+  if (has_kernel(up) && grad_weight.scalar_type() == up.scalar_type()) {
     AT_DISPATCH_FLOATING_TYPES(up.scalar_type(), "weighted_mlp_activation_backward", [&] {
       kernels::weighted_mlp_activation_backward(
-          activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(), grad_h.const_data_ptr<scalar_t>(),
-          weight.const_data_ptr<scalar_t>(), h.mutable_data_ptr<scalar_t>(), mutable_data_or_null<scalar_t>(grad_gate),
-          grad_up.mutable_data_ptr<scalar_t>(), grad_weight.mutable_data_ptr<scalar_t>(), up.size(0), up.size(1));
+          activation, data_or_null<scalar_t>(gate), up.const_data_ptr<scalar_t>(), grad_out.const_data_ptr<scalar_t>(),
+          weight.const_data_ptr<scalar_t>(), out.mutable_data_ptr<scalar_t>(),
+          mutable_data_or_null<scalar_t>(grad_gate), grad_up.mutable_data_ptr<scalar_t>(),
+          grad_weight.mutable_data_ptr<scalar_t>(), up.size(0), up.size(1));
     });
     return;
   }
   const auto column = weight.unsqueeze(1);
-  activate(activation, gate, up, h);
-  grad_weight.copy_((h * grad_h).sum(1, /*keepdim=*/false, grad_weight.scalar_type()));
-  h.mul_(column);
-  activation_gradients(activation, gate, up, grad_h.mul_(column), grad_gate, grad_up);
+  activate(activation, gate, up, out);
+  grad_weight.copy_((out * grad_out).sum(1, /*keepdim=*/false, grad_weight.scalar_type()));
+  out.mul_(column);
+  activation_gradients(activation, gate, up, grad_out.mul_(column), grad_gate, grad_up);
 }
 
 at::Tensor mlp_activation(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up) {

@@ -8,15 +8,15 @@
 namespace peerless {
 
 // All write into what is handed in for it. Gates are undefined where the activation is not gated; all are contiguous,
-// of one shape and dtype; grad_weight may be wider.
+// of one shape and dtype.
 void activate(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& h);
 void activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
                           const at::Tensor& grad_h, const at::Tensor& grad_gate, const at::Tensor& grad_up);
 
-// The same for rows [n, width] of weight * h, weights [n]: what the rows are again, in `h`, and also the weights'
-// gradients [n]. Overwrites grad_h. One thread.
+// Backward of out = weight * h, rows [n, width] and a weight [n] for each: `out` again, and the gradients of gate, up
+// and weight; the last may be of a wider dtype. May overwrite grad_out. For callers that share out the rows themselves.
 void weighted_activation_gradients(DenseActivation activation, const at::Tensor& gate, const at::Tensor& up,
-                                   const at::Tensor& weight, const at::Tensor& grad_h, const at::Tensor& h,
+                                   const at::Tensor& weight, const at::Tensor& grad_out, const at::Tensor& out,
                                    const at::Tensor& grad_gate, const at::Tensor& grad_up,
                                    const at::Tensor& grad_weight);
 

@@ -231,30 +231,31 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     // Rows of one expert's weight gradient: grad += left^T right over its pairs. left [M, rows], right [M, columns]
     struct Slice {
       at::Tensor grad, left, right;
-      std::size_t group;
-      std::int64_t row;
+      std::int64_t expert, first, count, row;
     };
 
-    // Of all three weights at once: the more slices, the less a thread waits for the last one.
+    // Of all three weights at once, the largest first: so threads that take turns end together.
     void accumulate() {
+      const auto& groups = sorted_.groups;
       std::vector<Slice> slices;
       const auto add = [&](const at::Tensor& weight, const at::Tensor& left, const at::Tensor& right) {
         if (!weight.defined() || !weight.requires_grad()) return;
         if (!weight.grad().defined())
           weight.mutable_grad() = at::zeros_like(weight, weight.options().requires_grad(false));
-        for (std::size_t group = 0; group < sorted_.groups.rows.size(); ++group)
+        for (std::size_t group = 0; group < groups.rows.size(); ++group)
           for (std::int64_t row = 0; row < weight.size(1); row += kRowsOfAPiece)
-            slices.push_back({weight.grad(), left, right, group, row});
+            slices.push_back({weight.grad(), left, right, groups.rows[group], groups.starts[group],
+                              groups.starts[group + 1] - groups.starts[group], row});
       };
       add(weights_.gate, grad_gate_rows_, x_rows_);
       add(weights_.up, grad_up_rows_, x_rows_);
       add(weights_.down, grad_rows_, h_rows_);
+      std::ranges::stable_sort(slices, std::greater<>(), &Slice::count);
       take_turns(std::ssize(slices), [&](std::int64_t i) {
-        const auto& [grad, left, right, group, row] = slices[static_cast<std::size_t>(i)];
+        const auto& [grad, left, right, expert, first, count, row] = slices[static_cast<std::size_t>(i)];
         const std::int64_t height = std::min(kRowsOfAPiece, grad.size(1) - row);
-        const std::int64_t first = sorted_.groups.starts[group], count = sorted_.groups.starts[group + 1] - first;
-        store_product(grad[sorted_.groups.rows[group]].narrow(0, row, height),
-                      left.narrow(0, first, count).narrow(1, row, height).t(), right.narrow(0, first, count),
+        store_product(grad[expert].narrow(0, row, height), left.narrow(0, first, count).narrow(1, row, height).t(),
+                      right.narrow(0, first, count),
                       /*add=*/true);
       });
     }

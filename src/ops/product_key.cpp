@@ -38,8 +38,8 @@ void for_pieces(std::int64_t num_tokens, std::int64_t elements, F f) {
   for (std::int64_t first = 0; first < num_tokens; first += piece) f(first, std::min(piece, num_tokens - first));
 }
 
-// Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product. They are written
-// into `room`, resized as needed, so that pieces one after the other use the same memory.
+// Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product. `room` holds the
+// scores, resized as needed: the memory of one piece serves the next.
 at::Tensor score_halves(const at::Tensor& queries, const at::Tensor& keys, at::Tensor room) {
   const std::int64_t tokens = queries.size(0), heads = queries.size(1), width = keys.size(3), sets = keys.size(0);
   const auto q = queries.view({tokens * heads / sets, sets * 2, width}).transpose(0, 1);

@@ -19,11 +19,12 @@ at::Tensor huge_zeros(at::IntArrayRef shape, at::TensorOptions options) {
   const std::size_t bytes = static_cast<std::size_t>(c10::multiply_integers(shape)) * options.dtype().itemsize();
   if (!options.device().is_cpu() || bytes < kWorthwhile) return at::zeros(shape, options);
 
-  const std::size_t mapped = bytes + kHugePage;  // room to begin at a page's boundary
+  const std::size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  const std::size_t mapped = whole + kHugePage;  // room to begin at a page's boundary
   void* const memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return at::zeros(shape, options);  // its allocator knows how to say that memory is short
   const auto first = (reinterpret_cast<std::uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
-  madvise(reinterpret_cast<void*>(first), bytes, MADV_HUGEPAGE);
+  madvise(reinterpret_cast<void*>(first), whole, MADV_HUGEPAGE);
   return at::from_blob(
       reinterpret_cast<void*>(first), shape, [memory, mapped](void*) { munmap(memory, mapped); }, options);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "tests/support/allocations.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -16,33 +17,34 @@ using test::numeric_gradient;
 using test::same_bits;
 
 struct Reference {
-  at::Tensor loss, cross_entropy, z_loss;
+  at::Tensor loss, cross_entropy, z_loss, of_tokens;
 };
 
 class CrossEntropyTest : public testing::TestWithParam<std::tuple<at::ScalarType, double, double>> {
  protected:
-  static constexpr std::int64_t kVocab = 37;
-  static constexpr std::int64_t kPadded = 64;
+  static constexpr std::int64_t kPadding = 27;
 
-  void make(std::int64_t tokens) {
+  void make(std::int64_t tokens, std::int64_t vocab = 37) {
     torch::manual_seed(1);
+    vocab_ = vocab;
     hidden_ = torch::randn({tokens, 11}, dtype_).requires_grad_();
-    weight_ = torch::randn({kPadded, 11}, dtype_).requires_grad_();
-    targets_ = torch::randint(kVocab, {tokens}, at::kLong);
+    weight_ = torch::randn({vocab + kPadding, 11}, dtype_).requires_grad_();
+    targets_ = torch::randint(vocab, {tokens}, at::kLong);
     mask_ = torch::randint(4, {tokens}, at::kByte).clamp_max(1);  // a quarter is masked
   }
 
-  CrossEntropy run() { return cross_entropy(hidden_, weight_, kVocab, targets_, mask_, options_); }
+  CrossEntropy run() { return cross_entropy(hidden_, weight_, vocab_, targets_, mask_, options_); }
 
   // The formula as it stands, in double, all logits at once.
   Reference reference() {
-    auto z = hidden_.to(at::kDouble).matmul(weight_.to(at::kDouble).narrow(0, 0, kVocab).t());
+    auto z = hidden_.to(at::kDouble).matmul(weight_.to(at::kDouble).narrow(0, 0, vocab_).t());
     if (options_.logit_softcap > 0) z = options_.logit_softcap * torch::tanh(z / options_.logit_softcap);
     const auto l = z.logsumexp(1);
     const auto counts = mask_.to(at::kDouble);
-    const auto entropy = ((l - z.gather(1, targets_.unsqueeze(1)).squeeze(1)) * counts).sum();
+    const auto of_tokens = l - z.gather(1, targets_.unsqueeze(1)).squeeze(1);
+    const auto entropy = (of_tokens * counts).sum();
     const auto z_loss = options_.z_loss * (l.square() * counts).sum();
-    return {entropy + z_loss, entropy, z_loss};
+    return {entropy + z_loss, entropy, z_loss, of_tokens};
   }
 
   void expect_equal_to_reference() {
@@ -65,6 +67,7 @@ class CrossEntropyTest : public testing::TestWithParam<std::tuple<at::ScalarType
 
   const at::ScalarType dtype_ = std::get<0>(GetParam());
   const CrossEntropyOptions options_{.logit_softcap = std::get<1>(GetParam()), .z_loss = std::get<2>(GetParam())};
+  std::int64_t vocab_ = 0;
   at::Tensor hidden_, weight_, targets_, mask_;
 };
 
@@ -74,9 +77,12 @@ TEST_P(CrossEntropyTest, EqualsTheFormulaInValueAndAllGradients) {
 }
 
 TEST_P(CrossEntropyTest, ChunksDoNotShow) {
-  for (const std::int64_t tokens : {1, 1024, 1025, 2100}) {
-    make(tokens);
-    mask_[0] = 1;
+  struct Shape {
+    std::int64_t tokens, vocab;
+  };
+  for (const auto [tokens, vocab] : {Shape{1, 37}, {1024, 37}, {1025, 37}, {2100, 37}, {513, 4000}, {513, 9000}}) {
+    make(tokens, vocab);
+    mask_[0] = mask_[-1] = 1;
     expect_equal_to_reference();
   }
 }
@@ -85,8 +91,8 @@ TEST_P(CrossEntropyTest, PaddingTakesNoPart) {
   make(29);
   const auto loss = run().loss;
   const auto grad = torch::autograd::grad({loss}, {weight_})[0];
-  EXPECT_TRUE(same_bits(grad.narrow(0, kVocab, kPadded - kVocab), torch::zeros({kPadded - kVocab, 11}, dtype_)));
-  weight_.detach().narrow(0, kVocab, kPadded - kVocab).fill_(1e3);
+  EXPECT_TRUE(same_bits(grad.narrow(0, vocab_, kPadding), torch::zeros({kPadding, 11}, dtype_)));
+  weight_.detach().narrow(0, vocab_, kPadding).fill_(1e3);
   EXPECT_TRUE(same_bits(run().loss, loss));
 }
 
@@ -111,11 +117,11 @@ TEST_P(CrossEntropyTest, WithoutGradientsTheSumsAreTheSame) {
   EXPECT_FALSE(plain.loss.requires_grad());
 }
 
-TEST_P(CrossEntropyTest, TokenLossesAddUpToTheCrossEntropy) {
+TEST_P(CrossEntropyTest, TokenLossesAreThoseOfTheFormula) {
   make(1100);
-  const auto losses = token_losses(hidden_, weight_, kVocab, targets_, options_.logit_softcap);
+  const auto losses = token_losses(hidden_, weight_, vocab_, targets_, options_.logit_softcap);
   EXPECT_EQ(losses.scalar_type(), dtype_);
-  EXPECT_TRUE(near_as_computed((losses.to(at::kDouble) * mask_).sum(), run().cross_entropy));
+  EXPECT_TRUE(near_as_computed(losses, reference().of_tokens));
 }
 
 std::string name_of_case(const testing::TestParamInfo<CrossEntropyTest::ParamType>& info) {
@@ -187,6 +193,24 @@ TEST(CrossEntropy, InEvaluationNothingIsRoundedToBfloat16) {
   EXPECT_TRUE(same_bits(cross_entropy(hidden, weight, 64, targets, mask, {}).loss,
                         cross_entropy(wide, weight, 64, targets, mask, {}).loss));
   EXPECT_TRUE(same_bits(token_losses(hidden, weight, 64, targets, 0), token_losses(wide, weight, 64, targets, 0)));
+}
+
+TEST(CrossEntropy, HoldsTwoChunksOfLogitsAtMost) {
+  constexpr std::int64_t kVocab = 9000, kBytesOfAChunk = 256 * kVocab * 4;
+  const auto hidden = torch::randn({1024, 4}).requires_grad_(), weight = torch::randn({kVocab, 4}).requires_grad_();
+  const auto targets = torch::zeros({1024}, at::kLong), mask = torch::ones({1024}, at::kByte);
+  const test::Allocations allocations;
+  cross_entropy(hidden, weight, kVocab, targets, mask, {}).loss.backward();
+  EXPECT_LT(allocations.peak(), 2 * kBytesOfAChunk + (1 << 20));
+}
+
+TEST(CrossEntropy, RefusesAVocabularyThatDoesNotFit) {
+  const auto hidden = torch::randn({3, 4}), weight = torch::randn({5, 4});
+  const auto targets = torch::zeros({3}, at::kLong), mask = torch::ones({3}, at::kByte);
+  for (const std::int64_t vocab_size : {0, 6}) {
+    EXPECT_THROW(cross_entropy(hidden, weight, vocab_size, targets, mask, {}), c10::Error);
+    EXPECT_THROW(token_losses(hidden, weight, vocab_size, targets, 0), c10::Error);
+  }
 }
 
 TEST(CrossEntropy, RunsBackwardOnceAndOnlyOnce) {

@@ -138,7 +138,7 @@ TEST_P(MoeExperts, EqualsTheFormulaForFewerTokensThanExperts) {
 }
 
 TEST_P(MoeExperts, OneExpertMayHoldAllAndTheOthersBeEmpty) {
-  make(300, 2, 5, 150, 6);  // more tokens, and rows of a weight, than a piece
+  make(515, 2, 5, 300, 6);  // more tokens, and rows of a weight, than a piece; the last ones are smaller
   ids_.select(1, 0).fill_(3);
   ids_.select(1, 1).fill_(1);
   expect_equal_to_reference();
@@ -251,6 +251,17 @@ TEST_P(PlainMoeExperts, InBf16IsNearlyTheSameInBothWays) {
       EXPECT_LT(test::error(narrow[i], wide[i]), (i == 0 ? 1 : 2) * test::tolerance(at::kBFloat16)) << "result " << i;
     }
   }
+}
+
+TEST_P(PlainMoeExperts, WeightsMayBeOfAWiderDtype) {
+  make(40, 2, 4, 16, 8);
+  for (auto* const leaf : {&weights_.gate, &weights_.up, &weights_.down, &gates_})
+    if (leaf->defined()) *leaf = leaf->detach().to(at::kDouble).requires_grad_();
+  const auto narrow = results(run());
+  x_ = x_.detach().to(at::kDouble).requires_grad_();
+  grad_y_ = grad_y_.to(at::kDouble);
+  const auto wide = results(run());
+  for (std::size_t i = 0; i < wide.size(); ++i) EXPECT_LT(test::error(narrow[i], wide[i]), 1e-5) << "result " << i;
 }
 
 // Between forward and backward live the pre-activations, not a copy of x for each choice.

@@ -25,6 +25,11 @@ TEST(HugePages, TheMemoryOutlivesTheTensorThatViewsRemain) {
 }
 
 TEST(HugePages, AnyShapeAndDtypeIsZeros) {
+  for (const std::int64_t more : {-1, 0, 1}) {  // than the smallest tensor of such pages: 4 MiB
+    const auto some = huge_zeros({(1 << 20) + more});
+    EXPECT_EQ(some.count_nonzero().item<std::int64_t>(), 0);
+    EXPECT_EQ(some.fill_(1).sum().item<double>(), (1 << 20) + more);
+  }
   EXPECT_TRUE(torch::equal(huge_zeros({2, 3}, at::kDouble), torch::zeros({2, 3}, at::kDouble)));
   EXPECT_EQ(huge_zeros({0, 3}).numel(), 0);
 }

@@ -1,8 +1,9 @@
-// Memory for tables of gigabytes.
+// Memory for tables, moments and gradients.
 //
-// Reading random rows of such a table costs more in address translation than in the reading: on 2 MiB pages the expert
-// stage over a million rows takes half the time. So big host tensors are mapped apart from the heap and the system is
-// advised to back them by huge pages; where it will not, nothing but speed is lost.
+// Reading random rows of a table of gigabytes costs more in address translation than in the reading: on 2 MiB pages the
+// expert stage over a million rows takes half the time. What is read in order gains a little. So big host tensors are
+// mapped apart from the heap and the system is advised to back them by huge pages; where it will not, nothing but speed
+// is lost.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -77,8 +77,9 @@ PEERLESS_CLONES void mlp_activation_backward(DenseActivation activation, const T
 
 template <class T>
 PEERLESS_CLONES void weighted_mlp_activation_backward(DenseActivation activation, const T* gate, const T* up,
-                                                      const T* grad_h, const T* weight, T* h, T* grad_gate, T* grad_up,
-                                                      T* grad_weight, std::int64_t rows, std::int64_t width) {
+                                                      const T* grad_out, const T* weight, T* out, T* grad_gate,
+                                                      T* grad_up, T* grad_weight, std::int64_t rows,
+                                                      std::int64_t width) {
   dispatch(activation, [=]<DenseActivation a>() PEERLESS_ALWAYS_INLINE {
     for (std::int64_t row = 0; row < rows; ++row) {
       const T w = weight[row];
@@ -86,9 +87,9 @@ PEERLESS_CLONES void weighted_mlp_activation_backward(DenseActivation activation
 #pragma omp simd reduction(+ : sum)
       for (std::int64_t i = row * width; i < (row + 1) * width; ++i) {
         const auto d = differentiate<a>(gate, up, i);
-        const T grad = grad_h[i];
+        const T grad = grad_out[i];
         sum += d.h * grad;
-        h[i] = w * d.h;
+        out[i] = w * d.h;
         if constexpr (gated(a)) grad_gate[i] = w * grad * d.by_gate;
         grad_up[i] = w * grad * d.by_up;
       }

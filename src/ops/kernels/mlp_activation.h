@@ -16,10 +16,10 @@ template <class T>
 void mlp_activation_backward(DenseActivation activation, const T* gate, const T* up, const T* grad_h, T* grad_gate,
                              T* grad_up, std::int64_t first, std::int64_t last);
 
-// Of weight * h, with a weight for each row: also that output again and the gradients of the weights [rows].
+// Backward of out = weight * h, rows of `width` elements with a weight each: `out` again, and the three gradients.
 template <class T>
-void weighted_mlp_activation_backward(DenseActivation activation, const T* gate, const T* up, const T* grad_h,
-                                      const T* weight, T* h, T* grad_gate, T* grad_up, T* grad_weight,
+void weighted_mlp_activation_backward(DenseActivation activation, const T* gate, const T* up, const T* grad_out,
+                                      const T* weight, T* out, T* grad_gate, T* grad_up, T* grad_weight,
                                       std::int64_t rows, std::int64_t width);
 
 }  // namespace peerless::kernels
