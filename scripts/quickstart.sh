@@ -2,7 +2,7 @@
 # From nothing to two trained, compared models: sets up, builds, and runs the whole job on text that the set-up brings
 # anyway, the C++ headers of LibTorch (their licence: BSD-3-Clause). Nothing is downloaded for it but the set-up.
 #
-#   scripts/quickstart.sh          about 10 minutes on 2 cores once built, 15 from nothing, under 4 GB of disk beside the set-up
+#   scripts/quickstart.sh          15 to 40 minutes on 2 cores from nothing, under 4 GB of disk beside the set-up
 #
 # Results: runs/quickstart (one PEER layer), runs/quickstart-dense (its dense twin of equal FLOPs per token).
 set -euo pipefail

@@ -6,16 +6,16 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include <limits>
-#include <utility>
+#include <memory>
 #include <vector>
 
 #include "src/ops/gathered_rows.h"
 #include "src/ops/kernels/gather_sum.h"
 #include "src/ops/once_differentiable.h"
 #include "src/ops/pair_rows.h"
+#include "src/ops/remember.h"
 
 namespace peerless {
 namespace {
@@ -25,27 +25,21 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kTokensAtLeast = 8;  // of a thread
 
-// Where backward adds the table's gradient.
-struct Rows : torch::CustomClassHolder {
-  explicit Rows(std::shared_ptr<RowGrad> grad_) : grad(std::move(grad_)) {}
-  std::shared_ptr<RowGrad> grad;
-};
-
 // What both ways share: they differ in `sum` and `backward` alone.
 template <class Way>
 struct GatherSum : torch::autograd::Function<GatherSum<Way>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weights, const at::Tensor& ids,
-                            const at::Tensor& table, const c10::intrusive_ptr<Rows>& rows) {
+                            const at::Tensor& table, const std::shared_ptr<RowGrad>& table_grad) {
     context->save_for_backward({weights, ids, table});
-    context->saved_data["rows"] = c10::IValue::make_capsule(rows);
+    remember(context, table_grad);
     return Way::sum(weights, ids, table);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("gather_sum");
     const auto saved = context->get_saved_variables();
-    const auto rows = c10::static_intrusive_pointer_cast<Rows>(context->saved_data["rows"].toCapsule());
-    RowGrad* const row_grad = context->needs_input_grad(2) ? rows->grad.get() : nullptr;
+    const auto& table_grad = recall<std::shared_ptr<RowGrad>>(context);
+    RowGrad* const row_grad = context->needs_input_grad(2) ? table_grad.get() : nullptr;
     return {Way::backward(saved[0], saved[1], saved[2], grads[0].contiguous(), row_grad), {}, {}, {}};
   }
 };
@@ -102,8 +96,7 @@ at::Tensor apply(const at::Tensor& weights, const at::Tensor& ids, const RowTabl
   TORCH_CHECK(ids.numel() <= std::numeric_limits<std::int32_t>::max(),
               "gather_sum: too many pairs in one call: ", ids.numel());
   RECORD_FUNCTION("peerless::gather_sum", std::vector<c10::IValue>({ids, rows}));  // for profilers
-  return GatherSum<Way>::apply(weights.to(rows.scalar_type()).contiguous(), ids.contiguous(), rows,
-                               c10::make_intrusive<Rows>(table.grad()));
+  return GatherSum<Way>::apply(weights.to(rows.scalar_type()).contiguous(), ids.contiguous(), rows, table.grad());
 }
 
 }  // namespace

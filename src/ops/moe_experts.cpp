@@ -17,13 +17,13 @@
 #include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include <algorithm>
 #include <atomic>
 #include <functional>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "peerless/ops/mlp_activation.h"
@@ -31,6 +31,7 @@
 #include "src/ops/kernels/gather_sum.h"
 #include "src/ops/mlp_activation.h"
 #include "src/ops/once_differentiable.h"
+#include "src/ops/remember.h"
 
 namespace peerless {
 namespace {
@@ -41,27 +42,27 @@ using torch::autograd::variable_list;
 // ---- The pairs, by expert ------------------------------------------------------------------------------------------
 
 // Pairs (token, choice) in the order in which they are worked on: by expert, and of an expert by token.
-struct SortedPairs : torch::CustomClassHolder {
+struct SortedPairs {
   at::Tensor tokens;  // [M] int64: token of each
   at::Tensor pairs;   // [M] int64: token * K + choice
   at::Tensor places;  // [T, K] int32: where each pair stands
   PairsByRow groups;  // of the experts that have any
 };
 
-c10::intrusive_ptr<SortedPairs> sort_pairs(const at::Tensor& ids, std::int64_t num_experts) {
+SortedPairs sort_pairs(const at::Tensor& ids, std::int64_t num_experts) {
   const std::int64_t choices = ids.size(1);
   const auto experts = ids.to(at::kInt).contiguous();
   const auto count = static_cast<std::size_t>(experts.numel());
-  auto sorted = c10::make_intrusive<SortedPairs>();
-  sorted->tokens = at::empty({experts.numel()}, at::kLong);
-  sorted->pairs = at::empty({experts.numel()}, at::kLong);
-  sorted->places = at::empty_like(experts);
-  sorted->groups = group_by_row({experts.const_data_ptr<std::int32_t>(), count}, num_experts);
-  auto* const tokens = sorted->tokens.mutable_data_ptr<std::int64_t>();
-  auto* const pairs = sorted->pairs.mutable_data_ptr<std::int64_t>();
-  auto* const places = sorted->places.mutable_data_ptr<std::int32_t>();
+  SortedPairs sorted;
+  sorted.tokens = at::empty({experts.numel()}, at::kLong);
+  sorted.pairs = at::empty({experts.numel()}, at::kLong);
+  sorted.places = at::empty_like(experts);
+  sorted.groups = group_by_row({experts.const_data_ptr<std::int32_t>(), count}, num_experts);
+  auto* const tokens = sorted.tokens.mutable_data_ptr<std::int64_t>();
+  auto* const pairs = sorted.pairs.mutable_data_ptr<std::int64_t>();
+  auto* const places = sorted.places.mutable_data_ptr<std::int32_t>();
   for (std::size_t place = 0; place < count; ++place) {
-    const std::int32_t pair = sorted->groups.order[place];
+    const std::int32_t pair = sorted.groups.order[place];
     tokens[place] = pair / choices;
     pairs[place] = pair;
     places[pair] = static_cast<std::int32_t>(place);
@@ -142,18 +143,18 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
                             const at::Tensor& ids, const std::optional<at::Tensor>& optional_gate, const at::Tensor& up,
                             const at::Tensor& down, std::int64_t activation) {
     const at::Tensor gate = optional_gate.value_or(at::Tensor());
-    const auto sorted = sort_pairs(ids, up.size(0));
+    auto sorted = sort_pairs(ids, up.size(0));
     const auto compute = x.scalar_type();
     const auto [gate_w, up_w, down_w] = in_dtype({gate, up, down}, compute);
     const std::int64_t num_pairs = ids.numel();
     const auto gate_x = gate.defined() ? at::empty({num_pairs, gate.size(1)}, x.options()) : at::Tensor();
     const auto up_x = at::empty({num_pairs, up.size(1)}, x.options());
     const auto out = at::empty({num_pairs, x.size(1)}, up.options().requires_grad(false));
-    const auto pieces = pieces_of(sorted->groups, kTokensOfAPiece);
+    const auto pieces = pieces_of(sorted.groups, kTokensOfAPiece);
     take_turns(std::ssize(pieces), [&](std::int64_t i) {
       const auto [expert, first, count] = pieces[static_cast<std::size_t>(i)];
       const auto some = [first = first, count = count](const at::Tensor& t) { return t.narrow(0, first, count); };
-      const auto some_x = x.index_select(0, some(sorted->tokens));
+      const auto some_x = x.index_select(0, some(sorted.tokens));
       if (gate.defined()) store_product(some(gate_x), some_x, gate_w[expert].t(), /*add=*/false);
       store_product(some(up_x), some_x, up_w[expert].t(), /*add=*/false);
       const auto h = at::empty_like(some(up_x));
@@ -162,8 +163,9 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     });
     context->save_for_backward({x, gates, gate, up, down, gate_x, up_x});
     context->saved_data["activation"] = activation;
-    context->saved_data["sorted"] = c10::IValue::make_capsule(sorted);
-    return sum_pairs(out, sorted->places, gates).to(compute);
+    const auto y = sum_pairs(out, sorted.places, gates).to(compute);
+    remember(context, std::move(sorted));
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -171,8 +173,9 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     const auto saved = context->get_saved_variables();
     const auto activation = static_cast<DenseActivation>(context->saved_data["activation"].toInt());
     const auto &x = saved[0], &gates = saved[1], &gate = saved[2], &up = saved[3], &down = saved[4];
-    const auto sorted = c10::static_intrusive_pointer_cast<SortedPairs>(context->saved_data["sorted"].toCapsule());
-    return Backward(x, gates, *sorted, {gate, up, down}, saved[5], saved[6], grads[0].contiguous(), activation).run();
+    return Backward(x, gates, recall<SortedPairs>(context), {gate, up, down}, saved[5], saved[6], grads[0].contiguous(),
+                    activation)
+        .run();
   }
 
   // In two halves: pieces of tokens, which give the gradients of x and gates and lay out what the weights' products

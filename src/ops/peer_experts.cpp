@@ -11,16 +11,15 @@
 #include <ATen/ops/relu.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "src/ops/gathered_rows.h"
 #include "src/ops/kernels/peer_experts.h"
 #include "src/ops/once_differentiable.h"
 #include "src/ops/pair_rows.h"
+#include "src/ops/remember.h"
 
 namespace peerless {
 namespace {
@@ -31,22 +30,11 @@ using torch::autograd::variable_list;
 constexpr std::int64_t kTokensAtLeast = 8;  // of a thread
 
 // What the two halves of an operator share beside tensors.
-struct Stage : torch::CustomClassHolder {
-  Stage(std::shared_ptr<RowGrad> rows_, Activation activation_, bool glu_)
-      : rows(std::move(rows_)), activation(activation_), glu(glu_) {}
-
+struct Stage {
   std::shared_ptr<RowGrad> rows;
   Activation activation;
   bool glu;
 };
-
-void remember(AutogradContext* context, const c10::intrusive_ptr<Stage>& stage) {
-  context->saved_data["stage"] = c10::IValue::make_capsule(stage);
-}
-
-c10::intrusive_ptr<Stage> recall(AutogradContext* context) {
-  return c10::static_intrusive_pointer_cast<Stage>(context->saved_data["stage"].toCapsule());
-}
 
 // ---- By kernels ----------------------------------------------------------------------------------------------------
 
@@ -66,12 +54,12 @@ kernels::PeerExperts<T> kernel_arguments(const Stage& stage, const at::Tensor& x
 
 struct PeerExperts : torch::autograd::Function<PeerExperts> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
-                            const at::Tensor& ids, const at::Tensor& weight, const c10::intrusive_ptr<Stage>& stage) {
+                            const at::Tensor& ids, const at::Tensor& weight, const Stage& stage) {
     const auto y = at::empty_like(x);
     const auto pre = at::empty_like(gates);
-    const auto linear = stage->glu ? at::empty_like(gates) : at::empty({0}, gates.options());
+    const auto linear = stage.glu ? at::empty_like(gates) : at::empty({0}, gates.options());
     AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "peer_experts", [&] {
-      const auto peer = kernel_arguments<scalar_t>(*stage, x, gates, ids, weight, pre, linear);
+      const auto peer = kernel_arguments<scalar_t>(stage, x, gates, ids, weight, pre, linear);
       scalar_t* const out = y.mutable_data_ptr<scalar_t>();
       at::parallel_for(0, x.size(0), kTokensAtLeast,
                        [&](std::int64_t first, std::int64_t last) { kernels::peer_forward(peer, out, first, last); });
@@ -86,12 +74,12 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3], &pre = saved[4],
                &linear = saved[5];
-    const auto stage = recall(context);
+    const auto& stage = recall<Stage>(context);
     const auto grad_y = grads[0].contiguous();
     const auto grad_x = at::empty_like(x), grad_gates = at::empty_like(gates);
     const auto grad_u = at::empty_like(pre), grad_w = at::empty_like(linear), grad_v = at::empty_like(pre);
     AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "peer_experts_backward", [&] {
-      const auto peer = kernel_arguments<scalar_t>(*stage, x, gates, ids, weight, pre, linear);
+      const auto peer = kernel_arguments<scalar_t>(stage, x, gates, ids, weight, pre, linear);
       const scalar_t* const grad_out = grad_y.const_data_ptr<scalar_t>();
       const kernels::PeerPairGrads<scalar_t> pairs{.u = grad_u.mutable_data_ptr<scalar_t>(),
                                                    .w = grad_w.mutable_data_ptr<scalar_t>(),
@@ -101,7 +89,7 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
                                       grad_gates.mutable_data_ptr<scalar_t>(), pairs, first, last);
       });
       if (!context->needs_input_grad(3)) return;
-      add_row_grads<scalar_t>(ids, *stage->rows, [&](const kernels::RowSlots& slots, scalar_t* buffer, auto... range) {
+      add_row_grads<scalar_t>(ids, *stage.rows, [&](const kernels::RowSlots& slots, scalar_t* buffer, auto... range) {
         kernels::peer_backward_rows(peer, grad_out, pairs, slots, buffer, range...);
       });
     });
@@ -137,13 +125,13 @@ at::Tensor slope(Activation activation, const at::Tensor& s) {
 
 struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
-                            const at::Tensor& ids, const at::Tensor& weight, const c10::intrusive_ptr<Stage>& stage) {
+                            const at::Tensor& ids, const at::Tensor& weight, const Stage& stage) {
     const std::int64_t d = x.size(1);
     const auto pre = pair_dot(x, ids, weight, 0);
-    const auto linear = stage->glu ? pair_dot(x, ids, weight, d) : at::ones_like(pre);
+    const auto linear = stage.glu ? pair_dot(x, ids, weight, d) : at::ones_like(pre);
     context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
-    return pair_sum(gates * activate(stage->activation, pre) * linear, ids, weight, weight.size(1) - d, d);
+    return pair_sum(gates * activate(stage.activation, pre) * linear, ids, weight, weight.size(1) - d, d);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -151,20 +139,20 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gates = saved[1], &ids = saved[2], &weight = saved[3], &pre = saved[4],
                &linear = saved[5];
-    const auto stage = recall(context);
+    const auto& stage = recall<Stage>(context);
     const auto grad_y = grads[0].contiguous();
     const std::int64_t d = x.size(1);
     const auto grad_neuron = pair_dot(grad_y, ids, weight, weight.size(1) - d);  // before its gate
-    const auto value = activate(stage->activation, pre);
-    const auto grad_u = gates * grad_neuron * slope(stage->activation, pre) * linear;
+    const auto value = activate(stage.activation, pre);
+    const auto grad_u = gates * grad_neuron * slope(stage.activation, pre) * linear;
     auto grad_x = pair_sum(grad_u, ids, weight, 0, d);
     std::vector<PairGrads> parts{{grad_u, x}};
-    if (stage->glu) {
+    if (stage.glu) {
       parts.push_back({gates * grad_neuron * value, x});
       grad_x += pair_sum(parts.back().weights, ids, weight, d, d);
     }
     parts.push_back({gates * value * linear, grad_y});
-    if (context->needs_input_grad(3)) add_pair_grads(ids, parts, *stage->rows);
+    if (context->needs_input_grad(3)) add_pair_grads(ids, parts, *stage.rows);
     return {grad_x, grad_neuron * value * linear, {}, {}, {}};
   }
 };
@@ -184,8 +172,8 @@ at::Tensor apply(const at::Tensor& x, const at::Tensor& gates, const at::Tensor&
               "peer_experts: too many pairs in one call: ", ids.numel());
   RECORD_FUNCTION("peerless::peer_experts", std::vector<c10::IValue>({ids, weight}));  // for profilers
   const auto dtype = weight.scalar_type();
-  const auto stage = c10::make_intrusive<Stage>(table.grad(), activation, glu);
-  return Implementation::apply(x.to(dtype).contiguous(), gates.to(dtype).contiguous(), ids.contiguous(), weight, stage)
+  return Implementation::apply(x.to(dtype).contiguous(), gates.to(dtype).contiguous(), ids.contiguous(), weight,
+                               Stage{table.grad(), activation, glu})
       .to(x.scalar_type());
 }
 

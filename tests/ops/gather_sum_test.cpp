@@ -4,6 +4,7 @@
 #include <torch/nn/functional/embedding.h>
 #include <torch/types.h>
 
+#include "tests/support/allocations.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -94,6 +95,14 @@ TEST_P(GatherSum, AFrozenTableGetsNoRows) {
   table_->weight().requires_grad_(false);
   EXPECT_GT(run().weights.abs().sum().item<double>(), 0);
   EXPECT_EQ(table_->grad()->size(), 0);
+}
+
+TEST_P(GatherSum, NeedsLessThanOneCopyOfTheRowsItRetrieves) {
+  constexpr std::int64_t kTokens = 256, kChosen = 32, kWidth = 128;
+  make(kTokens, kChosen, 64, kWidth);
+  const test::Allocations allocations;
+  run();
+  EXPECT_LT(allocations.peak(), kTokens * kChosen * kWidth * table_->weight().element_size());
 }
 
 TEST_P(GatherSum, WhatIsNoNumberComesOut) {
