@@ -14,11 +14,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Tokens whose logits exist at once: as many as products need for full speed, fewer where logits would leave the cache.
-std::int64_t tokens_of_chunk(std::int64_t vocab_size) {
+// Calls f(first token, number of tokens) for chunks of tokens whose logits exist at once: as many as products need for
+// full speed, fewer where logits would leave the cache.
+template <class F>
+void for_chunks(std::int64_t num_tokens, std::int64_t vocab_size, F f) {
   constexpr std::uint64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
   const auto fit = std::bit_floor(kLogits / static_cast<std::uint64_t>(vocab_size));
-  return static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
+  const auto chunk = static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
+  for (std::int64_t first = 0; first < num_tokens; first += chunk) f(first, std::min(chunk, num_tokens - first));
 }
 
 void check(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size) {
@@ -79,18 +82,16 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     Recorded recorded;
     if (wants_gradients) recorded = {at::empty(hidden.sizes(), weight.options()), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
-    const std::int64_t chunk_size = tokens_of_chunk(vocab_size);
-    for (std::int64_t first = 0; first < hidden.size(0); first += chunk_size) {
-      const std::int64_t n = std::min(chunk_size, hidden.size(0) - first);
+    for_chunks(hidden.size(0), vocab_size, [&](std::int64_t first, std::int64_t n) {
       const auto some = [&](const at::Tensor& t) { return t.narrow(0, first, n); };
       const auto counts = some(mask).to(dtype);
       const Chunk chunk = forward_chunk(some(hidden).to(multiplied_in), factor, some(targets), dtype, softcap);
       sum += (chunk.losses * counts).sum(at::kDouble);
       z_sum += (chunk.log_sum_exp.square() * counts).sum(at::kDouble) * z_loss;
-      if (!wants_gradients) continue;
+      if (!wants_gradients) return;
       recorded.add(gradient_of_logits(chunk, some(targets), counts, options), used, some(hidden),
                    some(recorded.hidden));
-    }
+    });
     context->saved_data["recorded"] = std::vector<at::Tensor>{recorded.hidden, recorded.weight};
     context->saved_data["dtype_of_hidden"] = hidden.scalar_type();
     context->mark_non_differentiable({sum, z_sum});
@@ -126,13 +127,11 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std:
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());
-  const std::int64_t chunk_size = tokens_of_chunk(vocab_size);
-  for (std::int64_t first = 0; first < hidden.size(0); first += chunk_size) {
-    const std::int64_t n = std::min(chunk_size, hidden.size(0) - first);
+  for_chunks(hidden.size(0), vocab_size, [&](std::int64_t first, std::int64_t n) {
     const auto chunk = forward_chunk(hidden.narrow(0, first, n).to(weight.scalar_type()), used,
                                      targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);
-  }
+  });
   return losses;
 }
 

@@ -14,7 +14,7 @@
 //            the products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
 //            hidden is rounded to its dtype once.
 // Memory     two chunks of logits, three with softcap; both gradients in W's dtype; in bf16 a copy of W. A chunk is
-//            256, 512 or 1024 tokens: the most whose logits are no more than 2^21.
+//            1024 tokens; 512, or at least 256, where their logits would be more than 2^21.
 #pragma once
 
 #include <ATen/core/Tensor.h>
