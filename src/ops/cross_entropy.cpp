@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "src/ops/once_differentiable.h"
+#include "src/ops/pieces.h"
 
 namespace peerless {
 namespace {
@@ -14,14 +15,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Calls f(first token, number of tokens) for chunks of tokens whose logits exist at once: as many as products need for
-// full speed, fewer where logits would leave the cache.
-template <class F>
-void for_chunks(std::int64_t num_tokens, std::int64_t vocab_size, F f) {
+// Tokens whose logits exist at once: as many as products need for full speed, fewer where logits would leave the cache.
+std::int64_t chunk_size(std::int64_t vocab_size) {
   constexpr std::uint64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
   const auto fit = std::bit_floor(kLogits / static_cast<std::uint64_t>(vocab_size));
-  const auto chunk = static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
-  for (std::int64_t first = 0; first < num_tokens; first += chunk) f(first, std::min(chunk, num_tokens - first));
+  return static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
 }
 
 void check(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size) {
@@ -82,7 +80,7 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     Recorded recorded;
     if (wants_gradients) recorded = {at::empty(hidden.sizes(), weight.options()), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
-    for_chunks(hidden.size(0), vocab_size, [&](std::int64_t first, std::int64_t n) {
+    for_pieces(hidden.size(0), chunk_size(vocab_size), [&](std::int64_t first, std::int64_t n) {
       const auto some = [&](const at::Tensor& t) { return t.narrow(0, first, n); };
       const auto counts = some(mask).to(dtype);
       const Chunk chunk = forward_chunk(some(hidden).to(multiplied_in), factor, some(targets), dtype, softcap);
@@ -127,7 +125,7 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std:
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());
-  for_chunks(hidden.size(0), vocab_size, [&](std::int64_t first, std::int64_t n) {
+  for_pieces(hidden.size(0), chunk_size(vocab_size), [&](std::int64_t first, std::int64_t n) {
     const auto chunk = forward_chunk(hidden.narrow(0, first, n).to(weight.scalar_type()), used,
                                      targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);

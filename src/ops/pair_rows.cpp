@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "src/ops/pieces.h"
 #include "src/ops/sum_rows.h"
 
 #ifdef PEERLESS_CUDA
@@ -23,12 +24,10 @@
 namespace peerless {
 namespace {
 
-// Calls f(first token, tokens) piece by piece.
-template <class F>
-void for_pieces(const at::Tensor& ids, std::int64_t width, F f) {
+// Tokens whose rows of that width are gathered at once.
+std::int64_t piece_size(const at::Tensor& ids, std::int64_t width) {
   constexpr std::int64_t kGatheredElements = std::int64_t{1} << 24;
-  const std::int64_t piece = std::max<std::int64_t>(1, kGatheredElements / (ids.size(1) * width));
-  for (std::int64_t first = 0; first < ids.size(0); first += piece) f(first, std::min(piece, ids.size(0) - first));
+  return std::max<std::int64_t>(1, kGatheredElements / (ids.size(1) * width));
 }
 
 // Parts of the rows of some tokens: [n, P, d].
@@ -97,7 +96,7 @@ at::Tensor pair_dot(const at::Tensor& x, const at::Tensor& ids, const at::Tensor
   if (x.is_cuda()) return pair_dot_on_gpu(x, ids, table, column);
 #endif
   const auto out = at::empty(ids.sizes(), x.options());
-  for_pieces(ids, x.size(1), [&](std::int64_t first, std::int64_t n) {
+  for_pieces(ids.size(0), piece_size(ids, x.size(1)), [&](std::int64_t first, std::int64_t n) {
     const auto rows = gather(ids.narrow(0, first, n), table, column, x.size(1));
     out.narrow(0, first, n).copy_(at::bmm(rows, x.narrow(0, first, n).unsqueeze(2)).squeeze(2));
   });
@@ -110,7 +109,7 @@ at::Tensor pair_sum(const at::Tensor& weights, const at::Tensor& ids, const at::
   if (weights.is_cuda()) return pair_sum_on_gpu(weights, ids, table, column, d);
 #endif
   const auto y = at::empty({ids.size(0), d}, weights.options());
-  for_pieces(ids, d, [&](std::int64_t first, std::int64_t n) {
+  for_pieces(ids.size(0), piece_size(ids, d), [&](std::int64_t first, std::int64_t n) {
     const auto rows = gather(ids.narrow(0, first, n), table, column, d);
     y.narrow(0, first, n).copy_(at::bmm(weights.narrow(0, first, n).unsqueeze(1), rows).squeeze(1));
   });
@@ -121,7 +120,7 @@ void add_pair_grads(const at::Tensor& ids, const std::vector<PairGrads>& parts, 
 #ifdef PEERLESS_CUDA
   if (ids.is_cuda()) return add_pair_grads_on_gpu(ids, parts, grad);
 #endif
-  for_pieces(ids, grad.buffer().size(1), [&](std::int64_t first, std::int64_t n) {
+  for_pieces(ids.size(0), piece_size(ids, grad.buffer().size(1)), [&](std::int64_t first, std::int64_t n) {
     std::vector<at::Tensor> of_pairs;
     for (const auto& [weights, source] : parts)
       of_pairs.push_back(weights.narrow(0, first, n).unsqueeze(2) * source.narrow(0, first, n).unsqueeze(1));

@@ -18,6 +18,7 @@
 
 #include "src/ops/kernels/product_key.h"
 #include "src/ops/once_differentiable.h"
+#include "src/ops/pieces.h"
 #include "src/ops/sum_rows.h"
 
 namespace peerless {
@@ -31,12 +32,8 @@ constexpr std::int64_t kTokensAtLeast = 16;
 constexpr std::int64_t kPieceElements = 1 << 20;  // half scores at a time, which second-level caches nearly hold
 constexpr std::int64_t kMostKeys = 46340;         // of a half: n * n ids must fit int32
 
-// Calls f(first token, number of tokens) for pieces of which each token needs `elements` of scratch.
-template <class F>
-void for_pieces(std::int64_t num_tokens, std::int64_t elements, F f) {
-  const std::int64_t piece = std::max<std::int64_t>(1, kPieceElements / elements);
-  for (std::int64_t first = 0; first < num_tokens; first += piece) f(first, std::min(piece, num_tokens - first));
-}
+// Tokens of a piece, of which each needs `elements` of scratch.
+std::int64_t piece_size(std::int64_t elements) { return std::max<std::int64_t>(1, kPieceElements / elements); }
 
 // Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product. `room` holds the
 // scores, resized as needed: the memory of one piece serves the next.
@@ -69,7 +66,7 @@ struct ProductKey : torch::autograd::Function<ProductKey> {
     const auto ids = at::empty({tokens, heads, k}, queries.options().dtype(at::kInt));
     const auto room = at::empty({0}, queries.options());
     AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "product_key_top_k", [&] {
-      for_pieces(tokens, heads * 2 * n, [&](std::int64_t begin, std::int64_t count) {
+      for_pieces(tokens, piece_size(heads * 2 * n), [&](std::int64_t begin, std::int64_t count) {
         const auto half_scores = score_halves(queries.narrow(0, begin, count), keys, room);
         const kernels::HalfScores<scalar_t> view{half_scores.const_data_ptr<scalar_t>(), half_scores.stride(0),
                                                  half_scores.stride(1), half_scores.stride(2)};
@@ -159,15 +156,15 @@ at::Tensor gather(const at::Tensor& keys, const at::Tensor& rows) {
 }
 
 struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
-  static std::int64_t scratch(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-    return 2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)});
+  static std::int64_t piece(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
+    return piece_size(2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)}));
   }
 
   static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,
                                std::int64_t k) {
     const auto scores = at::empty({queries.size(0), queries.size(1), k}, queries.options());
     const auto ids = at::empty_like(scores, at::kInt);
-    for_pieces(queries.size(0), scratch(queries, keys, k), [&](std::int64_t begin, std::int64_t count) {
+    for_pieces(queries.size(0), piece(queries, keys, k), [&](std::int64_t begin, std::int64_t count) {
       const auto best = retrieve(queries.narrow(0, begin, count), keys, k);
       ids.narrow(0, begin, count).copy_(best.ids);
       scores.narrow(0, begin, count).copy_(best.scores);
@@ -182,7 +179,7 @@ struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
     const auto saved = context->get_saved_variables();
     const auto &queries = saved[0], &keys = saved[1], &ids = saved[2];
     const auto grad_queries = at::empty_like(queries), grad_keys = at::zeros_like(keys);
-    for_pieces(queries.size(0), scratch(queries, keys, ids.size(2)), [&](std::int64_t begin, std::int64_t count) {
+    for_pieces(queries.size(0), piece(queries, keys, ids.size(2)), [&](std::int64_t begin, std::int64_t count) {
       const auto grad = grads[0].narrow(0, begin, count).unsqueeze(2).unsqueeze(-1);  // [T, h, 1, k, 1]
       const auto rows = key_rows(ids.narrow(0, begin, count), keys);
       grad_queries.narrow(0, begin, count).copy_((grad * gather(keys, rows)).sum(3));
