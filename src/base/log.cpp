@@ -12,13 +12,14 @@ namespace peerless::log {
 namespace {
 
 // The line goes in as an argument: user text is never a format.
-constexpr const char* kLine = "{}{}";
+constexpr const char* kLine = "{}{}{}";
 
 struct Log {
   std::shared_ptr<spdlog::sinks::dist_sink_mt> sinks = std::make_shared<spdlog::sinks::dist_sink_mt>();
   spdlog::logger logger{"peerless", sinks};
   std::mutex mutex;  // guards `file`
   spdlog::sink_ptr file;
+  std::string speaker;  // set before there are other threads
 
   Log() {
     auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
@@ -61,6 +62,11 @@ const char* prefix(Level level) {
 
 }  // namespace
 
+void only_warnings_of(const std::string& speaker) {
+  instance().speaker = speaker;
+  instance().logger.set_level(spdlog::level::warn);
+}
+
 void open_file(const std::filesystem::path& path) {
   close_file();
   auto& log = instance();
@@ -83,7 +89,8 @@ void close_file() {
 }
 
 void write(Level level, const std::string& line) {
-  instance().logger.log(spdlog_level(level), kLine, prefix(level), printable(line));
+  auto& log = instance();
+  log.logger.log(spdlog_level(level), kLine, log.speaker, prefix(level), printable(line));
 }
 
 void write_to_file(Level level, const std::string& line) {
@@ -93,7 +100,7 @@ void write_to_file(Level level, const std::string& line) {
   spdlog::logger file("peerless", log.file);
   file.flush_on(spdlog::level::trace);
   file.set_error_handler([](const std::string&) {});
-  file.log(spdlog_level(level), kLine, prefix(level), printable(line));
+  file.log(spdlog_level(level), kLine, log.speaker, prefix(level), printable(line));
 }
 
 }  // namespace peerless::log

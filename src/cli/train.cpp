@@ -17,6 +17,16 @@ std::string keys_of_the_config() {
          "80 diverged.";
 }
 
+void add_launch_flags(CLI::App& verb, LaunchFlags& flags) {
+  constexpr const char* kGroup = "Several processes (torchrun, srun and mpirun need none of these)";
+  verb.add_option("--rank", flags.rank, "number of this process, from 0")->group(kGroup);
+  verb.add_option("--world-size", flags.world_size, "number of processes")->group(kGroup);
+  verb.add_option("--local-rank", flags.local_rank, "number of this process among those of its host")->group(kGroup);
+  verb.add_option("--local-size", flags.local_size, "number of processes of its host")->group(kGroup);
+  verb.add_option("--rendezvous", flags.rendezvous, "where they meet: HOST:PORT of process 0, or file:PATH")
+      ->group(kGroup);
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, ExitCode& exit_code) {
@@ -24,6 +34,7 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
     std::string file;
     std::vector<std::string> overrides;
     StartOptions start;
+    LaunchFlags launch;
   };
   auto options = std::make_shared<Options>();
   auto* verb = app.add_subcommand("train", "train a model; go on where the run of that name stopped");
@@ -42,10 +53,12 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
       ->allow_extra_args(false);
   verb->add_flag("--allow-data-change", options->start.allow_data_change,
                  "go on although the training data have changed");
+  add_launch_flags(*verb, options->launch);
   verb->footer(keys_of_the_config);
   verb->callback([options, &exit_code] {
     const auto loaded = config::load<RunConfig>(disk(), options->file, options->overrides);
-    exit_code = train(loaded.config, options->start, disk());
+    const Launch launch = detect_launch(options->launch, process_environment());
+    exit_code = train(loaded.config, options->start, launch, disk());
   });
 }
 

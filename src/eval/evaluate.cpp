@@ -1,11 +1,14 @@
 #include "peerless/eval/evaluate.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "peerless/model/batch_tensors.h"
 #include "peerless/model/evaluation_mode.h"
+#include "peerless/model/stats_sum.h"
 
 namespace peerless {
 namespace {
@@ -37,6 +40,20 @@ std::string over_layers(const Figures& figures) {
   return text;
 }
 
+// The batches of a process, in the order of its part of the tree; none where the tree has no leaf. The leaves are the
+// numbers of batches with their bits reversed: so each process gets long batches and short ones.
+std::vector<std::optional<std::int64_t>> batches_of(std::int64_t rank, std::int64_t world_size, std::int64_t batches) {
+  const auto leaves = std::bit_ceil(static_cast<std::uint64_t>(std::max(batches, world_size)));
+  const auto size = static_cast<std::int64_t>(leaves);
+  std::vector<std::optional<std::int64_t>> mine;
+  for (std::int64_t leaf = rank * size / world_size; leaf < (rank + 1) * size / world_size; ++leaf) {
+    std::int64_t index = 0;
+    for (std::int64_t bit = 1, from = leaf; bit < size; bit *= 2, from /= 2) index = 2 * index + from % 2;
+    mine.push_back(index < batches ? std::optional(index) : std::nullopt);
+  }
+  return mine;
+}
+
 }  // namespace
 
 double EvalReport::loss() const { return summed_loss / static_cast<double>(targets); }
@@ -58,19 +75,27 @@ nlohmann::ordered_json EvalReport::json() const {
   return json;
 }
 
-EvalReport evaluate(LanguageModel& model, const EvalSet& set) {
+EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator) {
   const EvaluationMode evaluation(model);
   const auto device = model.decoder->embedding().device();
-  auto sum = at::zeros({}, at::TensorOptions(device).dtype(at::kDouble));
-  Stats stats;
-  for (std::int64_t i = 0; i < set.batches(); ++i) {
-    const Batch batch = set.batch(i);
-    const auto [inputs, targets, mask] = tensors_of(batch, device);
-    const auto decoded = model.decoder->forward(inputs, mask.to(at::kBool));
-    sum += model.head->loss(decoded.hidden, targets, mask).cross_entropy;
-    stats.add(decoded.stats);
-  }
-  return {set.documents(), set.targets(), set.raw_bytes(), sum.item<double>(), model.decoder->figures(stats), stats};
+  const auto score = [&](std::int64_t index, bool counts) {
+    const Batch batch = set.batch(index);
+    auto [inputs, targets, mask] = tensors_of(batch, device);
+    if (!counts) mask = at::zeros_like(mask);
+    auto decoded = model.decoder->forward(inputs, mask.to(at::kBool));
+    decoded.stats.set("loss", model.head->loss(decoded.hidden, targets, mask).cross_entropy);
+    return std::move(decoded.stats);
+  };
+  StatsSum sums(SumOrder::tree);
+  const auto mine = batches_of(communicator.rank(), communicator.world_size(), set.batches());
+  for (const auto& index : mine) sums.add(index ? score(*index, /*counts=*/true) : Stats());
+  if (std::none_of(mine.begin(), mine.end(), [](const auto& index) { return index.has_value(); }))
+    sums.add(score(0, /*counts=*/false));  // nothing to do, but zeros of the right shapes to add
+  Stats total = sum(communicator, sums.total());
+  const double loss = total.take("loss").item<double>();
+  return {set.documents(), set.targets(), set.raw_bytes(), loss, model.decoder->figures(total), total};
 }
+
+EvalReport evaluate(LanguageModel& model, const EvalSet& set) { return evaluate(model, set, *single_process()); }
 
 }  // namespace peerless

@@ -27,6 +27,12 @@ const at::Tensor& Stats::at(std::string_view name) const {
 
 bool Stats::contains(std::string_view name) const { return find(values_, name) != nullptr; }
 
+at::Tensor Stats::take(std::string_view name) {
+  auto value = at(name);
+  std::erase_if(values_, [&](const auto& v) { return v.name == name; });
+  return value;
+}
+
 void Stats::add(const Stats& other) { add(other, ""); }
 
 void Stats::add(const Stats& other, const std::string& prefix) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <thread>
 
 #include "peerless/base/text.h"
 
@@ -18,6 +19,15 @@ std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
   return name.data();
+}
+
+std::int64_t num_cores() { return std::thread::hardware_concurrency(); }
+
+std::string cores() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("Cpus_allowed_list:")) return line.substr(line.find(':') + 1);
+  return "all";
 }
 
 std::string utc_time() {

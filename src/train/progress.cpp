@@ -43,7 +43,8 @@ std::string loads(const Figures& routing) {
 
 }  // namespace
 
-Progress::Progress(const ProgressOptions& options) : options_(options), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(const ProgressOptions& options)
+    : options_(options), terminal_(!options.silent && isatty(STDERR_FILENO) == 1) {}
 
 void Progress::begin_step() { step_begin_ = Clock::now(); }
 

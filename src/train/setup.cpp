@@ -1,28 +1,30 @@
 #include "peerless/train/setup.h"
 
+#include <algorithm>
 #include <limits>
 #include <string_view>
-#include <thread>
 
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
-namespace peerless {
+#include "peerless/train/machine.h"
 
-at::Device choose_device(Device device) {
+namespace peerless {
+at::Device choose_device(Device device, std::int64_t local_rank) {
   const bool has_cuda = at::hasCUDA();
   if (device == Device::cuda && !has_cuda)
     throw Error(ExitCode::config,
                 "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
-  return device == Device::cpu || !has_cuda ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+  if (device == Device::cpu || !has_cuda) return at::kCPU;
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(local_rank % at::getNumGPUs())};
 }
 
 at::ScalarType compute_dtype(Precision precision) { return precision == Precision::bf16 ? at::kBFloat16 : at::kFloat; }
 
-void prepare_process(std::int64_t threads) {
+void prepare_process(std::int64_t threads, std::int64_t sharers) {
   // Explicitly, always: only then does LibTorch keep MKL from changing its thread count, and with it bits, when busy.
-  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(static_cast<int>(threads > 0 ? threads : std::max<std::int64_t>(1, num_cores() / sharers)));
 #ifdef __GLIBC__
   // A step frees what the next one asks for again. Given back to the system in between, all of it would come as fresh
   // pages, each to be cleared first.

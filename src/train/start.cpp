@@ -3,7 +3,11 @@
 #include <algorithm>
 
 #include "peerless/base/log.h"
+#include "peerless/base/version.h"
 #include "peerless/config/config.h"
+#include "peerless/dist/collectives.h"
+#include "peerless/dist/rendezvous.h"
+#include "peerless/train/machine.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
 
@@ -121,42 +125,106 @@ RunMode mode_of(const StartOptions& options) {
   return options.resume == "never" ? RunMode::begin : RunMode::go_on;
 }
 
-ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartOptions& options,
-                  const StopRequest& stop, Status& status, Files& files) {
-  const Start start = find_start(folder, options, files);
-  const auto& checkpoint = start.checkpoint;
-  if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
-  if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
-  if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
-  const auto communicator = single_process();
-  Trainer trainer(config, folder, status, *communicator, files);
-  if (checkpoint) {
-    check_content(checkpoint->info(), trainer.checkpoint_info(), options, start.origin);
-    const auto part = start.origin == Origin::weights ? Trainer::Part::model : Trainer::Part::all;
-    const State state = trainer.state(part);
-    part == Trainer::Part::all ? checkpoint->load(state) : checkpoint->load_some(state);
-    trainer.restore(state, part);
+// Rank 0 opens and locks the folder and decides what to start from; the others follow it.
+RunFolder open_folder(Communicator& communicator, const RunConfig& config, const StartOptions& options, Files& files) {
+  const auto path = std::filesystem::path(config.run.dir) / config.run.name;
+  std::optional<RunFolder> folder;
+  together(communicator, [&] {
+    if (communicator.rank() == 0) folder = RunFolder::open(files, path, mode_of(options));
+  });
+  const auto id = gather(communicator, folder ? folder->id() : "").front();
+  return folder ? std::move(*folder) : RunFolder::opened_by_another(path, id);
+}
+
+Start find_start(Communicator& communicator, const RunFolder& folder, const StartOptions& options, Files& files) {
+  Start start;
+  together(communicator, [&] {
+    if (communicator.rank() == 0) start = find_start(folder, options, files);
+  });
+  const auto origin = gather(communicator, std::to_string(static_cast<int>(start.origin))).front();
+  const auto path = gather(communicator, start.checkpoint ? start.checkpoint->path().string() : "").front();
+  together(communicator, [&] {
+    if (communicator.rank() == 0 || path.empty()) return;
+    start = {static_cast<Origin>(std::stoi(origin)), Checkpoint::open(files, path)};
+  });
+  return start;
+}
+
+// All must run the same program on the same config: else they would wait for each other for ever, or train nonsense.
+void check_equal(Communicator& communicator, const RunConfig& config) {
+  const auto programs = gather(communicator, program_version()), configs = gather(communicator, config::dump(config));
+  const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
+  std::string lines;
+  for (std::size_t r = 1; r < configs.size(); ++r) {
+    if (programs[r] != programs[0])
+      lines += concat("\n  process ", r, " is version ", programs[r], ", process 0 is ", programs[0]);
+    for (const auto& d : config::compare(first, config::parse<RunConfig>(configs[r], concat("config of process ", r))))
+      lines += concat("\n  ", d.path, ": is ", d.before, " in process 0, ", d.after, " in process ", r);
   }
-  write_atomically(files, folder.config(), config::dump(config));
-  if (start.origin == Origin::itself)
-    CheckpointFolder(files, folder.checkpoints()).set_aside_after(checkpoint->info().step);
-  return trainer.run(stop);
+  if (!lines.empty()) throw Error(ExitCode::config, "the processes do not agree:", lines);
+}
+
+void check_equal_data(Communicator& communicator, const Digest& data) {
+  const auto digests = gather(communicator, data.hex());
+  for (std::size_t r = 1; r < digests.size(); ++r)
+    if (digests[r] != digests[0])
+      throw Error(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ", digests[r],
+                  ", not ", digests[0], "; all need the same files");
+}
+
+// Processes of this host that may use the same cores.
+std::int64_t sharers_of_cores(Communicator& communicator) {
+  const auto here = concat(host_name(), " ", cores());
+  const auto all = gather(communicator, here);
+  return std::count(all.begin(), all.end(), here);
+}
+
+ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartOptions& options, const Launch& launch,
+                  Communicator& communicator, const StopRequest& stop, Status& status, Files& files) {
+  const Start start = find_start(communicator, folder, options, files);
+  const auto& checkpoint = start.checkpoint;
+  std::optional<Trainer> trainer;
+  together(communicator, [&] {
+    if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
+    if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
+    if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
+    trainer.emplace(config, folder, status, launch, communicator, files);
+  });
+  check_equal_data(communicator, trainer->checkpoint_info().data);
+  together(communicator, [&] {
+    if (checkpoint) {
+      check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
+      const auto part = start.origin == Origin::weights ? Trainer::Part::model : Trainer::Part::all;
+      const State state = trainer->state(part);
+      part == Trainer::Part::all ? checkpoint->load(state) : checkpoint->load_some(state);
+      trainer->restore(state, part);
+    }
+    if (communicator.rank() != 0) return;
+    write_atomically(files, folder.config(), config::dump(config));
+    if (start.origin == Origin::itself)
+      CheckpointFolder(files, folder.checkpoints()).set_aside_after(checkpoint->info().step);
+  });
+  return trainer->run(stop);
 }
 
 }  // namespace
 
-ExitCode train(const RunConfig& config, const StartOptions& options, Files& files) {
+ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
+  constexpr std::chrono::milliseconds kTimeout = std::chrono::minutes(10);
   const StopRequest stop;
-  prepare_process(config.train.threads);
-  const auto folder = RunFolder::open(files, std::filesystem::path(config.run.dir) / config.run.name, mode_of(options));
-  log::open_file(folder.log());
-  Status status(files, folder.status(), config.train.max_steps);
+  if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
+  const auto communicator = join(launch, kTimeout);
+  check_equal(*communicator, config);
+  prepare_process(config.train.threads, sharers_of_cores(*communicator));
+  const auto folder = open_folder(*communicator, config, options, files);
+  if (launch.rank == 0) log::open_file(folder.log());
+  Status status = launch.rank == 0 ? Status(files, folder.status(), config.train.max_steps) : Status(files);
   const auto tell = [&](const Error& error) {
     log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
     status.ended(error.code());
   };
   try {
-    const ExitCode code = train_in(folder, config, options, stop, status, files);
+    const ExitCode code = train_in(folder, config, options, launch, *communicator, stop, status, files);
     status.ended(code);
     return code;
   } catch (const Error& error) {

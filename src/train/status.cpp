@@ -26,6 +26,7 @@ void Status::ended(ExitCode code) {
 }
 
 void Status::write(const std::string& state, std::optional<ExitCode> code) const {
+  if (file_.empty()) return;
   nlohmann::ordered_json json{{"state", state},          {"code", nullptr},     {"step", step_},
                               {"max_steps", max_steps_}, {"durable", durable_}, {"time", utc_time()}};
   if (code) json["code"] = static_cast<int>(*code);

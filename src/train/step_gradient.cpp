@@ -2,30 +2,34 @@
 
 namespace peerless {
 
-StepGradient::StepGradient(LanguageModel& model, std::int64_t targets, std::int64_t micro_batches)
-    : model_(model), targets_(static_cast<double>(targets)), micro_batches_(static_cast<double>(micro_batches)) {
-  const auto options = at::TensorOptions(model.decoder->embedding().device()).dtype(at::kDouble);
-  for (auto* const sum : {&loss_, &z_loss_}) *sum = at::zeros({}, options);
-}
+StepGradient::StepGradient(LanguageModel& model, std::int64_t targets, std::int64_t micro_batches, SumOrder order)
+    : model_(model),
+      targets_(static_cast<double>(targets)),
+      micro_batches_(static_cast<double>(micro_batches)),
+      sums_(order) {}
 
 void StepGradient::add(const BatchTensors& batch) {
-  const auto decoded = model_.decoder->forward(batch.inputs);
+  auto decoded = model_.decoder->forward(batch.inputs);
   const auto head = model_.head->loss(decoded.hidden, batch.targets, batch.mask);
   auto objective = head.loss / targets_;
+  Stats sums = std::move(decoded.stats);
+  sums.set("loss", head.cross_entropy);
+  sums.set("z_loss", head.z_loss);
   if (decoded.aux_loss.defined()) {
     objective = objective + decoded.aux_loss / micro_batches_;
-    const auto value = decoded.aux_loss.detach().to(at::kDouble);
-    aux_loss_ = aux_loss_.defined() ? aux_loss_ + value : value;
+    sums.set("aux_loss", decoded.aux_loss.detach().to(at::kDouble));
   }
   objective.backward();
-  loss_ += head.cross_entropy;
-  z_loss_ += head.z_loss;
-  stats_.add(decoded.stats);
+  sums_.add(std::move(sums));
 }
 
-std::optional<double> StepGradient::aux_loss() const {
-  if (!aux_loss_.defined()) return std::nullopt;
-  return aux_loss_.item<double>() / micro_batches_;
+StepMeans StepGradient::means(Communicator& communicator) {
+  Stats sums = sum(communicator, sums_.total());
+  const auto mean = [&](std::string_view name, double count) { return sums.at(name).item<double>() / count; };
+  StepMeans means{.loss = mean("loss", targets_), .z_loss = mean("z_loss", targets_)};
+  if (sums.contains("aux_loss")) means.aux_loss = mean("aux_loss", micro_batches_);
+  means.stats = std::move(sums);
+  return means;
 }
 
 }  // namespace peerless

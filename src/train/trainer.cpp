@@ -1,8 +1,11 @@
 #include "peerless/train/trainer.h"
 
+#include <bit>
+
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
 #include "peerless/config/config.h"
+#include "peerless/dist/collectives.h"
 #include "peerless/train/setup.h"
 
 namespace peerless {
@@ -13,20 +16,33 @@ std::string count(Integer number) {  // "16.8 M", for people
   return human(static_cast<double>(number), "");
 }
 
+SumOrder sum_order(const RunConfig& config, std::int64_t processes) {
+  if (config.train.determinism == Determinism::run) return SumOrder::sequence;
+  const auto check = [](std::int64_t number, const char* what) {
+    if (!std::has_single_bit(static_cast<std::uint64_t>(number)))
+      throw Error(ExitCode::config, "train.determinism: elastic needs a power of two as the number of ", what, ", got ",
+                  number);
+  };
+  check(processes, "processes");
+  check(config.train.global_batch_size / config.train.micro_batch_size,
+        "micro-batches of a step (train.global_batch_size / train.micro_batch_size)");
+  return SumOrder::tree;
+}
+
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator,
-                 Files& files)
+Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
+                 Communicator& communicator, Files& files)
     : config_(config),
       folder_(folder),
       status_(status),
       communicator_(communicator),
       files_(files),
-      device_(choose_device(config.device)),
+      device_(choose_device(config.device, launch.local_rank)),
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
       model_(build_model(config, *tokenizer_, device_)),
-      step_(*model_, config.optim, communicator),
+      step_(*model_, config.optim, communicator, sum_order(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
@@ -64,7 +80,7 @@ StepReport Trainer::train_step() {
 }
 
 bool Trainer::asked_to_stop(const StopRequest& stop) const {
-  const bool asked = communicator_.any(stop.received());
+  const bool asked = any(communicator_, stop.received());
   if (asked) {
     progress_->clear_line();
     log::info(stop.received() ? stop.signal_name() : "another process", " asks to stop: saving first");
@@ -92,17 +108,23 @@ void Trainer::begin() {
             config_.train.recompute == Recompute::layer ? "; layers are recomputed in the backward pass" : "");
   log::info("data: ", count(data_.tokens()), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
             "; a step takes ", config_.train.global_batch_size);
+  if (communicator_.world_size() > 1)
+    log::info("processes: ", communicator_.world_size(), ", each with ", share().micro_batches(),
+              " micro-batches of a step");
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
             human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
-  progress_ = std::make_unique<Progress>(ProgressOptions{.last_step = config_.last_step(),
-                                                         .tokens_per_step = config_.tokens_per_step(),
-                                                         .flops_per_token = flops_per_token,
-                                                         .peak_flops_per_second = peak.flops_per_second,
-                                                         .device = device_});
-  metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
+  progress_ = std::make_unique<Progress>(
+      ProgressOptions{.last_step = config_.last_step(),
+                      .tokens_per_step = config_.tokens_per_step(),
+                      .flops_per_token = flops_per_token,
+                      .peak_flops_per_second = peak.flops_per_second * static_cast<double>(communicator_.world_size()),
+                      .device = device_,
+                      .silent = !leads()});
+  if (leads()) metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
   status_.running(counters_.step);
-  if (counters_.step > 0 && evaluation_is_due() && !metrics_->evaluated()) validate();  // a stop left it out
+  const bool evaluated = any(communicator_, leads() && metrics_->evaluated());
+  if (counters_.step > 0 && evaluation_is_due() && !evaluated) validate();  // a stop left it out
 }
 
 void Trainer::end() const {
@@ -120,6 +142,7 @@ Json Trainer::position() const {
 }
 
 void Trainer::record(const StepReport& report) {
+  if (!leads()) return;
   const Performance performance = progress_->take();
   const Figures routing = step_.figures();
   progress_->print(counters_.step, report, performance, routing);
@@ -149,7 +172,8 @@ void Trainer::record(const StepReport& report) {
 void Trainer::validate() {
   Json results;
   for (const auto& set : eval_sets_) {
-    const EvalReport report = evaluate(*model_, set);
+    const EvalReport report = evaluate(*model_, set, communicator_);
+    if (!leads()) continue;
     progress_->clear_line();
     log::info("eval ", set.name(), " at step ", counters_.step, ": ", report.text());
     results[set.name()] = report.json();
@@ -162,16 +186,19 @@ void Trainer::validate() {
 }
 
 void Trainer::save() {
-  metrics_->sync();
-  checkpoints_.save(state(Part::all), checkpoint_info());
-  progress_->clear_line();
-  log::info("checkpoint of step ", counters_.step, " is durable");
-  status_.durable(counters_.step);
-  try {
-    checkpoints_.prune(config_.checkpoint.keep_last);
-  } catch (const IoError& error) {
-    log::warning("old checkpoints stay: ", error.what());
-  }
+  together(communicator_, [&] {
+    if (!leads()) return;
+    metrics_->sync();
+    checkpoints_.save(state(Part::all), checkpoint_info());
+    progress_->clear_line();
+    log::info("checkpoint of step ", counters_.step, " is durable");
+    status_.durable(counters_.step);
+    try {
+      checkpoints_.prune(config_.checkpoint.keep_last);
+    } catch (const IoError& error) {
+      log::warning("old checkpoints stay: ", error.what());
+    }
+  });
 }
 
 NamedTensors Trainer::tensors_of(Part part) const {

@@ -46,8 +46,8 @@ class ModelStep final : public Work {
     StepGradient gradient(*model_, tokens, /*micro_batches=*/1);
     gradient.add(tensors_of(batch, at::kCPU));
     watch.part("forward and backward");
-    update_.finish(shared_settings(shape_.optim).lr, gradient.loss(),
-                   [&] { model_->decoder->commit(gradient.stats()); });
+    const StepMeans means = gradient.means(*single_process());
+    update_.finish(shared_settings(shape_.optim).lr, means.loss, [&] { model_->decoder->commit(means.stats); });
     watch.part("update");
     return watch.seconds();
   }

@@ -131,6 +131,7 @@ const std::vector<Row> kRows{
     {"train.precision", {"train.precision=bf16"}},
     {"train.recompute", {"train.recompute=layer"}, Effect::log, "layers are recomputed"},
     {"train.threads", {"train.threads=1"}, Effect::log, "cpu, 1 threads"},
+    {"train.determinism", {"train.determinism=elastic"}, Effect::bits, "", 0, {"train.micro_batch_size=1"}},
     {"train.max_skipped_steps",
      {"train.max_skipped_steps=2"},
      Effect::error,

@@ -92,7 +92,8 @@ TEST(NodeList, ANameHasUpTo253Characters) {
   EXPECT_EQ(refused(std::string(254, 'n')), "SLURM_STEP_NODELIST: a name is too long, at '" + std::string(80, 'n') +
                                                 "'; expected up to 65536 names, as in node[01-03,7],x5");
   const std::string zeros(100'000, '0');
-  for (const auto& list : {std::string(253, 'n') + "[1-65536]", "n[" + zeros + "-65535]", "[1-65536]" + zeros}) {
+  for (const auto& list :
+       {concat(std::string(253, 'n'), "[1-65536]"), concat("n[", zeros, "-65535]"), concat("[1-65536]", zeros)}) {
     EXPECT_THAT(refused(list), testing::StartsWith("SLURM_STEP_NODELIST: a name is too long, at '"));
   }
 }

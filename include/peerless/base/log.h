@@ -14,6 +14,9 @@ namespace peerless::log {
 
 enum class Level { info, warning, error };
 
+// From now on: lines begin with this ("process 3: "), and info is not written. For the processes beside the first.
+void only_warnings_of(const std::string& speaker);
+
 // Also appends every later line to `path`.
 void open_file(const std::filesystem::path& path);
 void close_file();

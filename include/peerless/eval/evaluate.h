@@ -8,6 +8,7 @@
 #include <string>
 
 #include "peerless/data/eval_set.h"
+#include "peerless/dist/communicator.h"
 #include "peerless/model/language_model.h"
 
 namespace peerless {
@@ -28,7 +29,9 @@ struct EvalReport {
   nlohmann::ordered_json json() const;
 };
 
-// Leaves the model as it was. Sums are fp64, in the order of batches: equal models give equal bits.
-EvalReport evaluate(LanguageModel& model, const EvalSet& set);
+// Leaves the model as it was. Batches are dealt to the processes, which all get the whole report. Sums are fp64, by a
+// binary tree over batches: equal models give equal bits on any number of processes that is a power of two.
+EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator);
+EvalReport evaluate(LanguageModel& model, const EvalSet& set);  // alone
 
 }  // namespace peerless

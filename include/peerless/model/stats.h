@@ -20,6 +20,7 @@ class Stats {
   void set(std::string name, at::Tensor value);
   const at::Tensor& at(std::string_view name) const;
   bool contains(std::string_view name) const;
+  at::Tensor take(std::string_view name);  // and it is gone
 
   // Adds every value of `other` to the value of the same name; names not here yet are taken over. `other` keeps what it
   // holds: the first sum of two values is a tensor of its own, and later ones are added to that in place.

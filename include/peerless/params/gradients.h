@@ -19,10 +19,18 @@ class Gradients {
 
   void clear();  // ready for the next step
 
+  // Where the gradient of a dense parameter lies in dense().
+  struct Place {
+    at::Tensor parameter;
+    std::int64_t begin, end;
+  };
+  const std::vector<Place>& places() const { return places_; }  // in order
+
   const at::Tensor& dense() const { return dense_; }  // flat
   const std::vector<std::shared_ptr<RowGrad>>& tables() const { return tables_; }
 
  private:
+  std::vector<Place> places_;
   at::Tensor dense_;
   std::vector<std::shared_ptr<RowGrad>> tables_;
 };

@@ -40,6 +40,12 @@ class RowGrad {
   // values[slot of rows[i]] += add[i]; rows distinct, add [n, W]. The plain way; kernels claim() and write buffer() and
   // squares().
   void add(const at::Tensor& rows, const at::Tensor& add);
+  // Another's rows, whose sums of squares are known. A row that is not here yet is taken over as it is, so that sums
+  // by a tree do not depend on who made them.
+  void add(std::span<const std::int32_t> rows, const at::Tensor& values, const at::Tensor& squares);
+  void add(const RowGrad& other) { add(other.ids(), other.values(), other.squares()); }
+
+  void swap(RowGrad& other) noexcept;
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
   std::span<const std::int32_t> ids() const { return ids_; }
@@ -47,13 +53,17 @@ class RowGrad {
   at::Tensor values() const;                                            // [R, W], a view
   at::Tensor buffer() const;                                            // [N, W], of which the first size() rows count
   at::Tensor squares() const;                                           // [N] fp64: of slot s, the sum of values[s]^2
-  // Of all rows: added in the order of slots, so equal bits however many threads wrote them.
+  // Of all rows: in blocks of 1,024 rows of the table, rows and blocks in order, so equal bits whatever the order in
+  // which, and the number of threads and processes by which, rows were touched.
   double sum_of_squares() const;
 
   at::Tensor dense() const;  // [N, W], zeros where no row was touched: for plain references
   void clear();
 
  private:
+  void add_on_host(const Claim& claim, const at::Tensor& values, const at::Tensor& squares);
+  void add_on_device(const Claim& claim, const at::Tensor& values, const at::Tensor& squares);
+
   std::vector<std::int32_t> slot_of_row_;  // -1: none
   std::vector<std::int32_t> ids_;
   at::Tensor values_, squares_;

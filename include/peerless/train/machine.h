@@ -9,6 +9,9 @@
 namespace peerless {
 
 std::string host_name();
+// The cores that this process may run on: their number, and which, as text.
+std::int64_t num_cores();
+std::string cores();
 std::string utc_time();  // "2026-01-31T12:00:00Z"
 
 // The rate that model FLOPs utilisation is a share of.

@@ -25,6 +25,7 @@ struct ProgressOptions {
   double flops_per_token;
   double peak_flops_per_second;
   at::Device device;
+  bool silent = false;  // another process shows it
 };
 
 class Progress {

@@ -23,6 +23,9 @@ constexpr std::array<std::string_view, 2> enum_names(Recompute) { return {"none"
 enum class Precision { fp32, bf16 };
 constexpr std::array<std::string_view, 2> enum_names(Precision) { return {"fp32", "bf16"}; }
 
+enum class Determinism { run, elastic };
+constexpr std::array<std::string_view, 2> enum_names(Determinism) { return {"run", "elastic"}; }
+
 struct RunFolderConfig {
   std::string name = "run";
   std::string dir = "runs";
@@ -43,6 +46,7 @@ struct TrainConfig {
   Precision precision = Precision::fp32;
   Recompute recompute = Recompute::none;
   std::int64_t threads = 0;
+  Determinism determinism = Determinism::run;
   std::int64_t max_skipped_steps = 10;
 
   template <class Self, class Visit>
@@ -59,7 +63,12 @@ struct TrainConfig {
           "layer: keep only what enters each layer and run it again in the backward pass: a third more work, the same "
           "bits, and memory for the inside of one layer instead of all",
           Resume::free);
-    visit("threads", c.threads, AtLeast{0} && AtMost{1 << 12}, "threads of a process; 0: all its cores", Resume::free);
+    visit("threads", c.threads, AtLeast{0} && AtMost{1 << 12},
+          "threads of a process; 0: its share of the cores it may use", Resume::free);
+    visit("determinism", c.determinism, Any{},
+          "run: the same bits in every replay with as many processes and threads; elastic: with any number of "
+          "processes, a power of two as that of micro-batches, for more memory and time (docs/clusters.md)",
+          Resume::free);
     visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
           "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
   }

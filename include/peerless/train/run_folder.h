@@ -28,6 +28,11 @@ class RunFolder {
   // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says.
   static RunFolder open(Files& files, const std::filesystem::path& folder, RunMode mode);
 
+  // The same folder for a process beside the one that opened it.
+  static RunFolder opened_by_another(std::filesystem::path folder, std::string id) {
+    return {std::move(folder), std::move(id), nullptr};
+  }
+
   const std::filesystem::path& path() const { return path_; }
   const std::string& id() const { return id_; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }

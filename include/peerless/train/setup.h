@@ -13,10 +13,12 @@
 
 namespace peerless {
 
-at::Device choose_device(Device device);  // Error(config) when a GPU is asked for and there is none
+// Error(config) when a GPU is asked for and there is none. The processes of a host take its GPUs in turn.
+at::Device choose_device(Device device, std::int64_t local_rank = 0);
 at::ScalarType compute_dtype(Precision precision);
-// Threads (0: all cores), and memory that is freed is kept for the next step.
-void prepare_process(std::int64_t threads);
+// Threads (0: the cores that this process may use, divided among the `sharers` that may use the same), and memory that
+// is freed is kept for the next step.
+void prepare_process(std::int64_t threads, std::int64_t sharers = 1);
 
 // Its message without the frames of the stack. ExitCode::config where memory is short, else internal.
 Error to_error(const c10::Error& error);

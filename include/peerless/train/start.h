@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "peerless/dist/launch.h"
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
 
@@ -19,7 +20,8 @@ struct StartOptions {
   bool allow_data_change = false;
 };
 
-// The whole of `peerless train`: opens the run's folder, builds the trainer, starts it as told, trains.
-ExitCode train(const RunConfig& config, const StartOptions& options, Files& files);
+// The whole of `peerless train`: joins the processes of the launch, opens the run's folder, builds the trainer, starts
+// it as told, trains. Rank 0 alone writes to the folder.
+ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files);
 
 }  // namespace peerless

@@ -23,6 +23,8 @@ class Status {
  public:
   Status(Files& files, std::filesystem::path file, std::int64_t max_steps)
       : files_(files), file_(std::move(file)), max_steps_(max_steps) {}
+  // Of a process that leaves telling to another.
+  explicit Status(Files& files) : files_(files) {}
 
   void running(std::int64_t step);
   void durable(std::int64_t step);  // a checkpoint of that step is durable
@@ -33,7 +35,7 @@ class Status {
 
   Files& files_;
   std::filesystem::path file_;
-  std::int64_t max_steps_, step_ = 0, durable_ = 0;
+  std::int64_t max_steps_ = 0, step_ = 0, durable_ = 0;
 };
 
 }  // namespace peerless

@@ -12,29 +12,33 @@
 
 #include "peerless/model/batch_tensors.h"
 #include "peerless/model/language_model.h"
+#include "peerless/model/stats_sum.h"
 
 namespace peerless {
+
+struct StepMeans {
+  double loss = 0;  // cross-entropy alone, per unmasked token
+  double z_loss = 0;
+  std::optional<double> aux_loss = std::nullopt;  // none: no block has one
+  Stats stats = {};                               // sums, for Transformer::commit
+};
 
 class StepGradient {
  public:
   // For a step of `targets` unmasked tokens in `micro_batches` micro-batches.
-  StepGradient(LanguageModel& model, std::int64_t targets, std::int64_t micro_batches);
+  StepGradient(LanguageModel& model, std::int64_t targets, std::int64_t micro_batches,
+               SumOrder order = SumOrder::sequence);
 
   // Forward and backward of one micro-batch: adds its share to the gradients of the model's parameters.
   void add(const BatchTensors& batch);
 
-  // The means over the step, once all its micro-batches are in.
-  double loss() const { return loss_.item<double>() / targets_; }  // cross-entropy alone
-  double z_loss() const { return z_loss_.item<double>() / targets_; }
-  std::optional<double> aux_loss() const;  // none: no block has one
-  const Stats& stats() const { return stats_; }
+  // What was measured on the way, once all its micro-batches of all processes are in: waits for a device.
+  StepMeans means(Communicator& communicator);
 
  private:
   LanguageModel& model_;
   double targets_, micro_batches_;
-  // Sums, on the model's device: nothing waits for them before they are read. aux_loss_ is undefined without any.
-  at::Tensor loss_, z_loss_, aux_loss_;
-  Stats stats_;
+  StatsSum sums_;  // of the losses, and the blocks' statistics; on the model's device
 };
 
 }  // namespace peerless

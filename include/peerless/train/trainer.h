@@ -8,6 +8,7 @@
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/data/loader.h"
+#include "peerless/dist/launch.h"
 #include "peerless/eval/evaluate.h"
 #include "peerless/optim/schedule.h"
 #include "peerless/train/counters.h"
@@ -24,7 +25,8 @@ namespace peerless {
 class Trainer {
  public:
   // Opens tokenizer and data, builds and initialises the model. What is passed by reference outlives the trainer.
-  Trainer(const RunConfig& config, const RunFolder& folder, Status& status, Communicator& communicator, Files& files);
+  Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
+          Communicator& communicator, Files& files);
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
@@ -49,7 +51,8 @@ class Trainer {
   NamedTensors tensors_of(Part part) const;
   Json position() const;
   BatchShare share() const;
-  bool due(const Duration& every) const;  // at this step
+  bool leads() const { return communicator_.rank() == 0; }  // and so is the one that writes and tells
+  bool due(const Duration& every) const;                    // at this step
   bool evaluation_is_due() const;
   bool finished() const { return counters_.step >= config_.last_step(); }
 

@@ -8,6 +8,7 @@
 
 #include "peerless/data/batch.h"
 #include "peerless/dist/communicator.h"
+#include "peerless/dist/gradient_reduction.h"
 #include "peerless/model/language_model.h"
 #include "peerless/optim/step_update.h"
 
@@ -34,8 +35,9 @@ struct StepReport {
 
 class TrainingStep {
  public:
-  // Both outlive the step.
-  TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator);
+  // Model and communicator outlive the step.
+  TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator,
+               SumOrder order = SumOrder::sequence);
 
   StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
 
@@ -49,8 +51,10 @@ class TrainingStep {
  private:
   LanguageModel& model_;
   Communicator& communicator_;
+  SumOrder order_;
   ParameterSet parameters_;
   StepUpdate update_;
+  GradientReduction reduction_;
   Stats stats_;
 };
 

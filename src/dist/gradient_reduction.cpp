@@ -1,0 +1,194 @@
+#include "peerless/dist/gradient_reduction.h"
+
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <algorithm>
+
+#include "peerless/dist/collectives.h"
+#include "peerless/params/huge_pages.h"
+#include "src/dist/row_reduction.h"
+#include "src/dist/worker.h"
+
+namespace peerless {
+namespace {
+
+struct Hook final : torch::autograd::PostAccumulateGradHook {
+  explicit Hook(std::function<void()> call_) : call(std::move(call_)) {}
+  void operator()(const torch::autograd::Variable& /*parameter*/) override { call(); }
+  std::function<void()> call;
+};
+
+// Sums of 2^level micro-batches that wait for their right neighbour. Empty: tables hold no row, dense is not read.
+struct Level {
+  at::Tensor dense;
+  std::vector<RowGrad> tables;
+};
+
+}  // namespace
+
+class GradientReduction::Impl {
+ public:
+  Impl(const Gradients& gradients, Communicator& communicator, SumOrder order);
+  ~Impl();
+
+  void run(std::int64_t micro_batches, const std::function<void()>& backward);
+
+ private:
+  struct Bucket {
+    at::Tensor dense;             // a stretch of the flat gradient
+    std::int64_t num_places = 0;  // of parameters that reach into it
+    std::int64_t waits_for = 0;   // of those, in this backward
+  };
+  void make_buckets();
+  void arrived(std::size_t first_bucket, std::size_t last_bucket);
+  void launch_ready();
+  void reduce(const Bucket& bucket);
+  void keep(std::int64_t micro_batch);
+  void finish_tables();
+  Level& level(std::size_t number);
+
+  const Gradients& gradients_;
+  Communicator& communicator_;
+  const SumOrder order_;
+  std::vector<Bucket> buckets_;
+  std::size_t launched_ = 0;     // of them, from the last on
+  bool last_ = false;            // the step's last backward runs
+  std::int64_t num_levels_ = 0;  // that are full when it does
+  std::vector<Level> levels_;
+  std::vector<RowReduction> tables_;
+  std::unique_ptr<Worker> worker_;
+};
+
+GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communicator, SumOrder order)
+    : gradients_(gradients), communicator_(communicator), order_(order) {
+  if (communicator.world_size() == 1) return;
+  for (const auto& table : gradients.tables()) {
+    const auto& values = table->buffer();
+    tables_.emplace_back(values.size(0), values.size(1), values.options(), communicator);
+  }
+  make_buckets();
+  worker_ = std::make_unique<Worker>();
+}
+
+GradientReduction::Impl::~Impl() {
+  if (!worker_) return;
+  worker_.reset();
+  for (const auto& place : gradients_.places())
+    torch::autograd::impl::set_post_acc_grad_hooks(place.parameter, nullptr);
+}
+
+void GradientReduction::Impl::make_buckets() {
+  const auto& dense = gradients_.dense();
+  const std::int64_t bytes = dense.is_cpu() ? std::int64_t{4} << 20 : std::int64_t{32} << 20;
+  const std::int64_t size = bytes / dense.element_size(), n = dense.numel();
+  for (std::int64_t begin = 0; begin < n; begin += size)
+    buckets_.push_back({.dense = dense.slice(0, begin, std::min(n, begin + size))});
+  for (const auto& [parameter, begin, end] : gradients_.places()) {
+    if (begin == end) continue;
+    const auto first = static_cast<std::size_t>(begin / size), last = static_cast<std::size_t>((end - 1) / size);
+    for (std::size_t b = first; b <= last; ++b) ++buckets_[b].num_places;
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        parameter, std::make_unique<Hook>([this, first, last] { arrived(first, last); }));
+  }
+}
+
+void GradientReduction::Impl::run(std::int64_t micro_batches, const std::function<void()>& backward) {
+  for (std::int64_t i = 0; i < micro_batches - 1; ++i) {
+    backward();
+    if (order_ == SumOrder::tree) keep(i);
+  }
+  launched_ = 0;
+  for (auto& bucket : buckets_) bucket.waits_for = bucket.num_places;
+  num_levels_ = order_ == SumOrder::tree ? std::countr_one(static_cast<std::uint64_t>(micro_batches - 1)) : 0;
+  last_ = true;
+  backward();
+  last_ = false;
+  if (!worker_) {
+    reduce({.dense = gradients_.dense()});
+  } else {
+    for (auto& bucket : buckets_) bucket.waits_for = 0;  // what had no part in the loss has no gradient to wait for
+    launch_ready();
+    worker_->finish();
+  }
+  finish_tables();
+}
+
+void GradientReduction::Impl::arrived(std::size_t first_bucket, std::size_t last_bucket) {
+  if (!last_) return;
+  for (std::size_t b = first_bucket; b <= last_bucket; ++b) {
+    TORCH_CHECK(buckets_[b].waits_for > 0, "a parameter got its gradient a second time in one backward");
+    --buckets_[b].waits_for;
+  }
+  launch_ready();
+}
+
+void GradientReduction::Impl::launch_ready() {
+  for (; launched_ < buckets_.size(); ++launched_) {
+    const Bucket& bucket = buckets_[buckets_.size() - 1 - launched_];
+    if (bucket.waits_for > 0) return;
+    worker_->add([this, &bucket] { reduce(bucket); });
+  }
+}
+
+void GradientReduction::Impl::reduce(const Bucket& bucket) {
+  const torch::NoGradGuard no_grad;
+  const std::int64_t begin = bucket.dense.storage_offset() - gradients_.dense().storage_offset();
+  for (std::int64_t l = 0; l < num_levels_; ++l)
+    bucket.dense.add_(levels_[static_cast<std::size_t>(l)].dense.narrow(0, begin, bucket.dense.numel()));
+  peerless::sum(communicator_, bucket.dense);
+}
+
+// Micro-batch `micro_batch` is in the gradients: adds the sums that were waiting for it, and keeps the result.
+void GradientReduction::Impl::keep(std::int64_t micro_batch) {
+  const torch::NoGradGuard no_grad;
+  const auto full = static_cast<std::size_t>(std::countr_one(static_cast<std::uint64_t>(micro_batch)));
+  Level& target = level(full);
+  for (std::size_t l = 0; l < full; ++l) gradients_.dense().add_(levels_[l].dense);
+  target.dense.copy_(gradients_.dense());
+  gradients_.dense().zero_();
+  for (std::size_t t = 0; t < gradients_.tables().size(); ++t) {
+    RowGrad& rows = *gradients_.tables()[t];
+    for (std::size_t l = 0; l < full; ++l) {
+      rows.add(levels_[l].tables[t]);
+      levels_[l].tables[t].clear();
+    }
+    rows.swap(target.tables[t]);
+  }
+}
+
+void GradientReduction::Impl::finish_tables() {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t t = 0; t < gradients_.tables().size(); ++t) {
+    RowGrad& rows = *gradients_.tables()[t];
+    for (std::int64_t l = 0; l < num_levels_; ++l) {
+      RowGrad& waiting = levels_[static_cast<std::size_t>(l)].tables[t];
+      rows.add(waiting);
+      waiting.clear();
+    }
+    if (!tables_.empty()) tables_[t].sum(rows);
+  }
+}
+
+Level& GradientReduction::Impl::level(std::size_t number) {
+  while (levels_.size() <= number) {
+    Level level{huge_zeros(gradients_.dense().sizes(), gradients_.dense().options()), {}};
+    for (const auto& table : gradients_.tables()) {
+      const auto& values = table->buffer();
+      level.tables.emplace_back(values.size(0), values.size(1), values.options());
+    }
+    levels_.push_back(std::move(level));
+  }
+  return levels_[number];
+}
+
+GradientReduction::GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order)
+    : impl_(std::make_unique<Impl>(gradients, communicator, order)) {}
+
+GradientReduction::~GradientReduction() = default;
+
+void GradientReduction::run(std::int64_t micro_batches, const std::function<void()>& backward) {
+  impl_->run(micro_batches, backward);
+}
+
+}  // namespace peerless

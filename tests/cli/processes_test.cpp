@@ -1,0 +1,175 @@
+// Training with several processes of this machine.
+#include <gtest/gtest.h>
+
+#include "tests/cli/small_job.h"
+
+namespace peerless {
+namespace {
+
+using test::Outcome;
+using test::Process;
+using test::SmallJob;
+
+using Settings = std::vector<std::string>;
+
+class Processes : public testing::Test {
+ protected:
+  // What each of so many processes had to say, by rank; each may have settings of its own.
+  std::vector<Outcome> train(int processes, const std::string& name, const Settings& settings,
+                             const std::vector<Settings>& own = {}) {
+    const std::string meeting = "file:meeting-" + std::to_string(++meetings_);
+    std::vector<Process> started;
+    for (int rank = 0; rank < processes; ++rank) {
+      Settings all = settings;
+      all.insert(all.end(), {"train.threads=1"});
+      if (!own.empty()) all.insert(all.end(), own[rank].begin(), own[rank].end());
+      if (processes > 1) {
+        const auto flags = meet(rank, processes, meeting);
+        all.insert(all.end(), flags.begin(), flags.end());
+      }
+      started.push_back(job.start(name, all));
+    }
+    std::vector<Outcome> outcomes;
+    for (const auto& process : started) outcomes.push_back(process.wait());
+    return outcomes;
+  }
+  static Settings meet(int rank, int processes, const std::string& meeting) {
+    const auto number = std::to_string(rank), size = std::to_string(processes);
+    return {"--rank", number,         "--world-size", size,           "--local-rank",
+            number,   "--local-size", size,           "--rendezvous", meeting};
+  }
+  void expect_all(const std::vector<Outcome>& outcomes, int code) const {
+    for (const auto& outcome : outcomes) EXPECT_EQ(outcome.code, code) << outcome;
+  }
+  void expect_same_runs(const std::string& a, const std::string& b) const {
+    const auto diff = job.diff(a, b);
+    EXPECT_EQ(diff.out, "identical\n") << diff;
+    EXPECT_EQ(job.metrics(a), job.metrics(b));
+  }
+  SmallJob job;
+
+ private:
+  int meetings_ = 0;
+};
+
+struct Variant {
+  std::string name;
+  Settings settings;
+};
+const std::vector<Variant> kVariants{
+    {"peer", {}},
+    {"dense", {"model.layers=[]"}},
+    {"moe",
+     {"model.layers=[]",
+      "model.ffw={kind: moe, num_experts: 6, top_k: 2, d_expert: 8, shared_experts: 1, bias_update_rate: 0.01}"}},
+    {"pkm", {"model.layers.0.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, gate: silu}"}},
+    {"shared_table_and_muon",
+     {"model.ffw={kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]",
+      "optim.kind=muon"}},
+};
+
+class EveryKind : public Processes, public testing::WithParamInterface<Variant> {
+ protected:
+  Settings with(Settings more) const {
+    more.insert(more.end(), GetParam().settings.begin(), GetParam().settings.end());
+    more.insert(more.end(), {"train.micro_batch_size=2", "train.max_steps=12"});
+    return more;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Of, EveryKind, testing::ValuesIn(kVariants), [](const auto& test) { return test.param.name; });
+
+TEST_P(EveryKind, ElasticHasTheSameBitsOnAnyNumberOfThem) {
+  const auto elastic = with({"train.determinism=elastic"});
+  for (const int processes : {1, 2, 4}) expect_all(train(processes, "on" + std::to_string(processes), elastic), 0);
+  expect_same_runs("on1", "on2");
+  expect_same_runs("on1", "on4");
+}
+
+// One process, then four, then two, of one run.
+TEST_P(EveryKind, ElasticGoesOnWithAnotherNumberOfThem) {
+  const auto elastic = [&](const Settings& more) {
+    auto all = with(more);
+    all.push_back("train.determinism=elastic");
+    return all;
+  };
+  expect_all(train(1, "whole", elastic({})), 0);
+  expect_all(train(1, "parts", elastic({"train.stop_at=3"})), 0);
+  expect_all(train(4, "parts", elastic({"train.stop_at=8"})), 0);
+  expect_all(train(2, "parts", elastic({})), 0);
+  expect_same_runs("whole", "parts");
+}
+
+TEST_P(EveryKind, RestartReplayOfSeveral) {
+  for (const int processes : {2, 4}) {
+    const auto name = [&](const char* what) { return what + std::to_string(processes); };
+    expect_all(train(processes, name("whole"), with({})), 0);
+    expect_all(train(processes, name("parts"), with({"train.stop_at=5"})), 0);
+    expect_all(train(processes, name("parts"), with({})), 0);
+    expect_same_runs(name("whole"), name("parts"));
+  }
+}
+
+TEST_F(Processes, OnlyTheFirstTellsWhatHappens) {
+  const auto outcomes = train(2, "a", {"train.max_steps=3"});
+  expect_all(outcomes, 0);
+  EXPECT_NE(outcomes[0].err.find("processes: 2, each with 1 micro-batches of a step"), std::string::npos)
+      << outcomes[0];
+  EXPECT_EQ(outcomes[1].err, "");
+}
+
+TEST_F(Processes, OneThatIsAskedToStopStopsAll) {
+  std::vector<Process> started;
+  for (const int rank : {0, 1}) {
+    auto settings = meet(rank, 2, "file:meeting");
+    settings.push_back("train.global_batch_size=64");
+    started.push_back(job.start("a", settings));
+  }
+  ASSERT_TRUE(started[0].prints("step 3/40"));
+  started[1].signal(SIGTERM);
+  const auto first = started[0].wait(), second = started[1].wait();
+  EXPECT_EQ(first.code, 75) << first;
+  EXPECT_EQ(second.code, 75) << second;
+  EXPECT_NE(first.err.find("another process asks to stop: saving first"), std::string::npos) << first;
+}
+
+// What is wrong with one of them ends all, with one code, and each line says whose fault it is.
+TEST_F(Processes, DifferentSettingsAreNamed) {
+  const auto outcomes = train(2, "a", {}, {{"optim.lr=0.5"}, {"optim.lr=0.25"}});
+  expect_all(outcomes, 78);
+  const char* const text = "the processes do not agree:\n  optim.lr: is 0.5 in process 0, 0.25 in process 1";
+  for (const auto& outcome : outcomes) EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome;
+}
+
+TEST_F(Processes, AFolderThatIsTakenEndsAll) {
+  std::filesystem::create_directories(job.of_run("a"));
+  test::write(job.of_run("a") / "thesis.txt", "");
+  const auto outcomes = train(2, "a", {});
+  expect_all(outcomes, 73);
+  EXPECT_NE(outcomes[1].err.find("process 0: runs/a: holds 'thesis.txt'"), std::string::npos) << outcomes[1];
+}
+
+TEST_F(Processes, MicroBatchesMustBeDealtEvenly) {
+  const auto outcomes = train(3, "a", {});
+  expect_all(outcomes, 78);
+  EXPECT_NE(outcomes[2].err.find("the number of processes (3) must divide the micro-batches of a step"),
+            std::string::npos)
+      << outcomes[2];
+}
+
+TEST_F(Processes, ElasticNeedsPowersOfTwo) {
+  const auto said = [&](int processes, const char* batch) {
+    const auto outcomes = train(processes, "a", {"train.determinism=elastic", batch, "train.micro_batch_size=2"});
+    expect_all(outcomes, 78);
+    return outcomes.front().err;
+  };
+  EXPECT_NE(said(3, "train.global_batch_size=24")
+                .find("train.determinism: elastic needs a power of two as the number of processes, got 3"),
+            std::string::npos);
+  EXPECT_NE(said(1, "train.global_batch_size=12")
+                .find("train.determinism: elastic needs a power of two as the number of micro-batches of a step "
+                      "(train.global_batch_size / train.micro_batch_size), got 6"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace peerless

@@ -1,0 +1,60 @@
+// Processes of a group as threads of a test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <barrier>
+#include <functional>
+#include <thread>
+
+#include "peerless/dist/communicator.h"
+
+namespace peerless::test {
+
+// What threads that meet at a barrier hand to each other.
+class LocalGroup {
+ public:
+  explicit LocalGroup(std::int64_t size) : posts_(static_cast<std::size_t>(size)), barrier_(size) {}
+
+  class Member final : public Communicator {
+   public:
+    Member(LocalGroup& group, std::int64_t rank) : group_(group), rank_(rank) {}
+    std::int64_t rank() const override { return rank_; }
+    std::int64_t world_size() const override { return static_cast<std::int64_t>(group_.posts_.size()); }
+    void exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) override {
+      const auto mine = static_cast<std::size_t>(rank_);
+      group_.posts_[mine] = &to;
+      group_.barrier_.arrive_and_wait();
+      for (std::size_t r = 0; r < from.size(); ++r) {
+        if (r == mine) continue;
+        const auto& sent = group_.posts_[r]->at(mine);
+        EXPECT_EQ(sent.numel(), from[r].numel()) << "from " << r << " to " << mine;
+        EXPECT_EQ(sent.scalar_type(), from[r].scalar_type());
+        if (sent.numel() > 0) from[r].view(-1).copy_(sent.reshape(-1));
+      }
+      group_.barrier_.arrive_and_wait();
+    }
+
+   private:
+    LocalGroup& group_;
+    std::int64_t rank_;
+  };
+
+ private:
+  std::vector<const std::vector<at::Tensor>*> posts_;
+  std::barrier<> barrier_;
+};
+
+// Calls `work` once for each of `size` ranks, all at a time. It must not throw on some of them alone.
+inline void in_group(std::int64_t size, const std::function<void(Communicator&)>& work) {
+  LocalGroup group(size);
+  std::vector<std::thread> threads;
+  for (std::int64_t rank = 0; rank < size; ++rank)
+    threads.emplace_back([&group, &work, rank] {
+      LocalGroup::Member member(group, rank);
+      work(member);
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace peerless::test
