@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <utility>
 
@@ -67,7 +68,27 @@ Manifest assemble(const CheckpointInfo& info, const std::vector<SavedPart>& part
   return manifest;
 }
 
+bool is_empty_slice(const StateEntry& entry) { return entry.bytes.empty() && !entry.whole(); }
+
 }  // namespace
+
+std::string to_text(const SavedPart& part) {
+  nlohmann::json tensors = nlohmann::json::array();
+  for (const auto& [name, dtype, shape, slices] : part.tensors) {
+    const Box& box = slices.front().box;
+    tensors.push_back({name, name_of(dtype), shape, box.offset, box.extent});
+  }
+  return nlohmann::json{part.file.name, part.file.bytes, part.file.digest.hex(), tensors}.dump();
+}
+
+SavedPart to_part(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  SavedPart part{{json[0], json[1], Digest::parse(json[2].get<std::string>(), "part of a checkpoint")}, {}};
+  for (const auto& tensor : json[3])
+    part.tensors.push_back(
+        {tensor[0], parse_dtype(tensor[1].get<std::string>()), tensor[2], {{0, {tensor[3], tensor[4]}}}});
+  return part;
+}
 
 void remove_leftovers(Files& files, const fs::path& folder) {
   for (const auto& name : files.list(folder)) {
@@ -85,6 +106,7 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
   std::vector<safetensors::Tensor> layout;
   SavedPart saved;
   for (const auto& entry : state.entries()) {
+    if (is_empty_slice(entry)) continue;
     layout.push_back({entry.name, entry.dtype, entry.extent});
     saved.tensors.push_back({entry.name, entry.dtype, entry.shape, {{0, {entry.offset, entry.extent}}}});
   }
@@ -93,7 +115,8 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
   HashedOutput output(files, temporary / name, header.file_size());
   const auto head = safetensors::encode(header);
   output.write(std::as_bytes(std::span(head)));
-  for (const auto& entry : state.entries()) output.write(entry.bytes);
+  for (const auto& entry : state.entries())
+    if (!is_empty_slice(entry)) output.write(entry.bytes);
   saved.file = output.finish(std::move(name));
   return saved;
 }

@@ -9,8 +9,8 @@ namespace peerless::cli {
 namespace {
 
 // What two runs of one training may differ in: where they and their inputs lie (tokenizer and data are compared by
-// fingerprint), and where they paused.
-const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at"};
+// fingerprint), where they paused, and how processes divided the work.
+const std::vector<std::string> kKeysThatDoNotCount{"run", "tokenizer", "data", "train.stop_at", "parallel"};
 constexpr std::size_t kDifferencesShown = 10;
 
 // The checkpoints that a path means: one, or all of a run, newest first.

@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,73 +14,126 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-Tensors shares_of(const at::Tensor& flat, std::int64_t world_size) {
-  Tensors shares;
-  for (std::int64_t r = 0; r < world_size; ++r) shares.push_back(share_of(flat, r, world_size));
-  return shares;
+constexpr std::int64_t kPieceBytes = 8 << 20;
+
+at::Tensor slice(const at::Tensor& flat, const Share& share) { return flat.slice(0, share.begin, share.end); }
+
+std::int64_t piece_size(const at::Tensor& tensor) { return kPieceBytes / tensor.element_size(); }
+
+// A stretch of a share: the `number`th of those into which it is cut so that little memory holds what comes.
+Share piece_of(const Share& share, std::int64_t number, std::int64_t size) {
+  return {std::min(share.end, share.begin + number * size), std::min(share.end, share.begin + (number + 1) * size)};
 }
 
-// What every process holds, by rank: [W, n].
-at::Tensor gather_equal(Communicator& communicator, const at::Tensor& here) {
-  const auto all = at::empty({communicator.world_size(), here.numel()}, here.options());
-  all[communicator.rank()].copy_(here);
-  all_gather(communicator, all.flatten());
-  return all;
-}
-
-}  // namespace
-
-at::Tensor share_of(const at::Tensor& flat, std::int64_t rank, std::int64_t world_size) {
-  const std::int64_t n = flat.numel(), size = (n + world_size - 1) / world_size;
-  const std::int64_t first = std::min(n, rank * size);
-  return flat.narrow(0, first, std::min(size, n - first));
-}
-
+// Adds up tensors of one shape by the binary tree over their positions, in place; the result is the first.
 void tree_sum(const Tensors& parts) {
   for (std::size_t stride = 1; stride < parts.size(); stride *= 2)
     for (std::size_t i = 0; i + stride < parts.size(); i += 2 * stride) parts[i].add_(parts[i + stride]);
 }
 
-void reduce_scatter(Communicator& communicator, const at::Tensor& flat) {
+// reduce_scatter of the piece of that number of every share.
+void reduce_scatter_piece(Communicator& communicator, const std::vector<SharedTensor>& tensors, std::int64_t number) {
   const auto rank = static_cast<std::size_t>(communicator.rank());
-  const auto mine = share_of(flat, communicator.rank(), communicator.world_size());
-  auto to = shares_of(flat, communicator.world_size());
-  const auto room = at::empty({communicator.world_size(), mine.numel()}, flat.options());
-  Tensors from = room.unbind(0);
-  to[rank] = from[rank] = mine;
-  communicator.exchange(to, from);
-  tree_sum(from);
-  if (rank != 0) mine.copy_(from[0]);
+  const std::int64_t world = communicator.world_size();
+  Messages sent, received;
+  std::vector<Tensors> parts;  // of each tensor, by rank
+  for (const auto& [flat, shares] : tensors) {
+    const auto piece = [&, size = piece_size(flat)](std::size_t r) {
+      return slice(flat, piece_of(shares[r], number, size));
+    };
+    const auto mine = piece(rank);
+    auto& all = parts.emplace_back(at::empty({world, mine.numel()}, flat.options()).unbind(0));
+    all[rank] = mine;
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      if (r == rank) continue;
+      sent.push_back({static_cast<std::int64_t>(r), piece(r)});
+      received.push_back({static_cast<std::int64_t>(r), all[r]});
+    }
+  }
+  communicator.exchange(sent, received);
+  for (const auto& all : parts) {
+    tree_sum(all);
+    if (rank != 0) all[rank].copy_(all[0]);
+  }
 }
 
-void all_gather(Communicator& communicator, const at::Tensor& flat) {
-  const Tensors shares = shares_of(flat, communicator.world_size());
-  communicator.exchange(Tensors(shares.size(), shares[static_cast<std::size_t>(communicator.rank())]), shares);
+at::Tensor bytes_of(const std::string& text) {
+  const auto bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
+  if (!text.empty()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
+  return bytes;
 }
 
-void sum(Communicator& communicator, const at::Tensor& flat) {
+// Every process sends `here` to all others, and receives into `from` by rank.
+void send_to_all(Communicator& communicator, const at::Tensor& here, const Tensors& from) {
+  Messages sent, received;
+  for (std::int64_t r = 0; r < communicator.world_size(); ++r) {
+    if (r == communicator.rank()) continue;
+    sent.push_back({r, here});
+    received.push_back({r, from[static_cast<std::size_t>(r)]});
+  }
+  communicator.exchange(sent, received);
+}
+
+}  // namespace
+
+Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block) {
+  const std::int64_t blocks = (n + block - 1) / block;
+  const std::int64_t size = (blocks + world_size - 1) / world_size * block;
+  Shares shares;
+  for (std::int64_t r = 0; r < world_size; ++r) shares.push_back({std::min(n, r * size), std::min(n, (r + 1) * size)});
+  return shares;
+}
+
+void reduce_scatter(Communicator& communicator, const std::vector<SharedTensor>& tensors) {
   if (communicator.world_size() == 1) return;
-  reduce_scatter(communicator, flat);
-  all_gather(communicator, flat);
+  std::int64_t pieces = 0;
+  for (const auto& [flat, shares] : tensors)
+    for (const auto& share : shares)
+      pieces = std::max(pieces, (share.size() + piece_size(flat) - 1) / piece_size(flat));
+  for (std::int64_t i = 0; i < pieces; ++i) reduce_scatter_piece(communicator, tensors, i);
+}
+
+void all_gather(Communicator& communicator, const std::vector<SharedTensor>& tensors) {
+  const auto rank = static_cast<std::size_t>(communicator.rank());
+  Messages sent, received;
+  for (const auto& [flat, shares] : tensors)
+    for (std::size_t r = 0; r < shares.size(); ++r) {
+      if (r == rank) continue;
+      sent.push_back({static_cast<std::int64_t>(r), slice(flat, shares[rank])});
+      received.push_back({static_cast<std::int64_t>(r), slice(flat, shares[r])});
+    }
+  communicator.exchange(sent, received);
+}
+
+void sum(Communicator& communicator, const Tensors& tensors) {
+  constexpr std::int64_t kBlock = 16;
+  std::vector<SharedTensor> shared;
+  for (const auto& tensor : tensors)
+    shared.push_back({tensor, equal_shares(tensor.numel(), communicator.world_size(), kBlock)});
+  reduce_scatter(communicator, shared);
+  all_gather(communicator, shared);
 }
 
 bool any(Communicator& communicator, bool here) {
-  if (communicator.world_size() == 1) return here;
-  return gather_equal(communicator, at::full({1}, here, at::kByte)).any().item<bool>();
+  const auto all = gather(communicator, std::int64_t{here});
+  return std::any_of(all.begin(), all.end(), [](auto there) { return there != 0; });
+}
+
+std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here) {
+  const auto all = at::full({communicator.world_size()}, here, at::kLong);
+  send_to_all(communicator, all.slice(0, communicator.rank(), communicator.rank() + 1).clone(), all.split(1));
+  return {all.const_data_ptr<std::int64_t>(), all.const_data_ptr<std::int64_t>() + all.numel()};
 }
 
 std::vector<std::string> gather(Communicator& communicator, const std::string& here) {
-  if (communicator.world_size() == 1) return {here};
-  const auto size = static_cast<std::int64_t>(here.size());
-  const auto sizes = gather_equal(communicator, at::full({1}, size, at::kLong)).flatten();
-  const auto bytes = at::empty({size}, at::kByte);
-  std::memcpy(bytes.mutable_data_ptr(), here.data(), here.size());
-  Tensors from;
-  for (std::int64_t r = 0; r < communicator.world_size(); ++r)
-    from.push_back(r == communicator.rank() ? bytes : at::empty({sizes[r].item<std::int64_t>()}, at::kByte));
-  communicator.exchange(Tensors(from.size(), bytes), from);
+  Tensors texts;
+  for (const auto size : gather(communicator, static_cast<std::int64_t>(here.size())))
+    texts.push_back(at::empty({size}, at::kByte));
+  const auto rank = static_cast<std::size_t>(communicator.rank());
+  texts[rank] = bytes_of(here);
+  send_to_all(communicator, texts[rank], texts);
   std::vector<std::string> all;
-  for (const auto& text : from)
+  for (const auto& text : texts)
     all.emplace_back(static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel()));
   return all;
 }

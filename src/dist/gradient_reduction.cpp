@@ -4,10 +4,10 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "peerless/dist/collectives.h"
 #include "peerless/params/huge_pages.h"
-#include "src/dist/row_reduction.h"
 #include "src/dist/worker.h"
 
 namespace peerless {
@@ -29,21 +29,22 @@ struct Level {
 
 class GradientReduction::Impl {
  public:
-  Impl(const Gradients& gradients, Communicator& communicator, SumOrder order);
+  Impl(const Gradients& gradients, Communicator& communicator, SumOrder order, std::vector<Shares> owners);
   ~Impl();
 
   void run(std::int64_t micro_batches, const std::function<void()>& backward);
+  const std::vector<RowReduction>& tables() const { return tables_; }
 
  private:
   struct Bucket {
-    at::Tensor dense;             // a stretch of the flat gradient
-    std::int64_t num_places = 0;  // of parameters that reach into it
-    std::int64_t waits_for = 0;   // of those, in this backward
+    std::size_t first, last;     // the gradients' places [first, last)
+    std::int64_t waits_for = 0;  // of their parameters, in this backward
   };
   void make_buckets();
-  void arrived(std::size_t first_bucket, std::size_t last_bucket);
+  void arrived(Bucket& bucket);
   void launch_ready();
   void reduce(const Bucket& bucket);
+  void add_levels(std::int64_t begin, std::int64_t end);
   void keep(std::int64_t micro_batch);
   void finish_tables();
   Level& level(std::size_t number);
@@ -51,6 +52,7 @@ class GradientReduction::Impl {
   const Gradients& gradients_;
   Communicator& communicator_;
   const SumOrder order_;
+  const std::vector<Shares> owners_;
   std::vector<Bucket> buckets_;
   std::size_t launched_ = 0;     // of them, from the last on
   bool last_ = false;            // the step's last backward runs
@@ -60,8 +62,9 @@ class GradientReduction::Impl {
   std::unique_ptr<Worker> worker_;
 };
 
-GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communicator, SumOrder order)
-    : gradients_(gradients), communicator_(communicator), order_(order) {
+GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communicator, SumOrder order,
+                              std::vector<Shares> owners)
+    : gradients_(gradients), communicator_(communicator), order_(order), owners_(std::move(owners)) {
   if (communicator.world_size() == 1) return;
   for (const auto& table : gradients.tables()) {
     const auto& values = table->buffer();
@@ -79,18 +82,17 @@ GradientReduction::Impl::~Impl() {
 }
 
 void GradientReduction::Impl::make_buckets() {
-  const auto& dense = gradients_.dense();
-  const std::int64_t bytes = dense.is_cpu() ? std::int64_t{4} << 20 : std::int64_t{32} << 20;
-  const std::int64_t size = bytes / dense.element_size(), n = dense.numel();
-  for (std::int64_t begin = 0; begin < n; begin += size)
-    buckets_.push_back({.dense = dense.slice(0, begin, std::min(n, begin + size))});
-  for (const auto& [parameter, begin, end] : gradients_.places()) {
-    if (begin == end) continue;
-    const auto first = static_cast<std::size_t>(begin / size), last = static_cast<std::size_t>((end - 1) / size);
-    for (std::size_t b = first; b <= last; ++b) ++buckets_[b].num_places;
-    torch::autograd::impl::set_post_acc_grad_hooks(
-        parameter, std::make_unique<Hook>([this, first, last] { arrived(first, last); }));
+  const auto& places = gradients_.places();
+  const std::int64_t bytes = gradients_.dense().is_cpu() ? std::int64_t{4} << 20 : std::int64_t{32} << 20;
+  const std::int64_t size = bytes / gradients_.dense().element_size();
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (buckets_.empty() || places[i].begin - places[buckets_.back().first].begin >= size) buckets_.push_back({i, i});
+    buckets_.back().last = i + 1;
   }
+  for (auto& bucket : buckets_)
+    for (std::size_t i = bucket.first; i < bucket.last; ++i)
+      torch::autograd::impl::set_post_acc_grad_hooks(places[i].parameter,
+                                                     std::make_unique<Hook>([this, &bucket] { arrived(bucket); }));
 }
 
 void GradientReduction::Impl::run(std::int64_t micro_batches, const std::function<void()>& backward) {
@@ -99,13 +101,13 @@ void GradientReduction::Impl::run(std::int64_t micro_batches, const std::functio
     if (order_ == SumOrder::tree) keep(i);
   }
   launched_ = 0;
-  for (auto& bucket : buckets_) bucket.waits_for = bucket.num_places;
+  for (auto& bucket : buckets_) bucket.waits_for = static_cast<std::int64_t>(bucket.last - bucket.first);
   num_levels_ = order_ == SumOrder::tree ? std::countr_one(static_cast<std::uint64_t>(micro_batches - 1)) : 0;
   last_ = true;
   backward();
   last_ = false;
   if (!worker_) {
-    reduce({.dense = gradients_.dense()});
+    add_levels(0, gradients_.dense().numel());
   } else {
     for (auto& bucket : buckets_) bucket.waits_for = 0;  // what had no part in the loss has no gradient to wait for
     launch_ready();
@@ -114,12 +116,10 @@ void GradientReduction::Impl::run(std::int64_t micro_batches, const std::functio
   finish_tables();
 }
 
-void GradientReduction::Impl::arrived(std::size_t first_bucket, std::size_t last_bucket) {
+void GradientReduction::Impl::arrived(Bucket& bucket) {
   if (!last_) return;
-  for (std::size_t b = first_bucket; b <= last_bucket; ++b) {
-    TORCH_CHECK(buckets_[b].waits_for > 0, "a parameter got its gradient a second time in one backward");
-    --buckets_[b].waits_for;
-  }
+  TORCH_CHECK(bucket.waits_for > 0, "a parameter got its gradient a second time in one backward");
+  --bucket.waits_for;
   launch_ready();
 }
 
@@ -133,10 +133,21 @@ void GradientReduction::Impl::launch_ready() {
 
 void GradientReduction::Impl::reduce(const Bucket& bucket) {
   const torch::NoGradGuard no_grad;
-  const std::int64_t begin = bucket.dense.storage_offset() - gradients_.dense().storage_offset();
+  const auto& places = gradients_.places();
+  const std::int64_t begin = places[bucket.first].begin, end = places[bucket.last - 1].end;
+  add_levels(begin, end);
+  if (owners_.empty()) return peerless::sum(communicator_, {gradients_.dense().slice(0, begin, end)});
+  std::vector<SharedTensor> shared;
+  for (std::size_t i = bucket.first; i < bucket.last; ++i)
+    shared.push_back({gradients_.dense().slice(0, places[i].begin, places[i].end), owners_[i]});
+  reduce_scatter(communicator_, shared);
+}
+
+// To the dense gradients [begin, end): the sums that were waiting for the last micro-batch.
+void GradientReduction::Impl::add_levels(std::int64_t begin, std::int64_t end) {
+  const torch::NoGradGuard no_grad;
   for (std::int64_t l = 0; l < num_levels_; ++l)
-    bucket.dense.add_(levels_[static_cast<std::size_t>(l)].dense.narrow(0, begin, bucket.dense.numel()));
-  peerless::sum(communicator_, bucket.dense);
+    gradients_.dense().slice(0, begin, end).add_(levels_[static_cast<std::size_t>(l)].dense.slice(0, begin, end));
 }
 
 // Micro-batch `micro_batch` is in the gradients: adds the sums that were waiting for it, and keeps the result.
@@ -166,7 +177,9 @@ void GradientReduction::Impl::finish_tables() {
       rows.add(waiting);
       waiting.clear();
     }
-    if (!tables_.empty()) tables_[t].sum(rows);
+    if (tables_.empty()) continue;
+    tables_[t].reduce(rows);
+    if (owners_.empty()) tables_[t].gather_owned(rows);
   }
 }
 
@@ -182,13 +195,16 @@ Level& GradientReduction::Impl::level(std::size_t number) {
   return levels_[number];
 }
 
-GradientReduction::GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order)
-    : impl_(std::make_unique<Impl>(gradients, communicator, order)) {}
+GradientReduction::GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order,
+                                     std::vector<Shares> owners)
+    : impl_(std::make_unique<Impl>(gradients, communicator, order, std::move(owners))) {}
 
 GradientReduction::~GradientReduction() = default;
 
 void GradientReduction::run(std::int64_t micro_batches, const std::function<void()>& backward) {
   impl_->run(micro_batches, backward);
 }
+
+const std::vector<RowReduction>& GradientReduction::tables() const { return impl_->tables(); }
 
 }  // namespace peerless

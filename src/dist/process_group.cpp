@@ -14,7 +14,7 @@ class ProcessGroup final : public Communicator {
 
   std::int64_t rank() const override { return backends_.host->getRank(); }
   std::int64_t world_size() const override { return backends_.host->getSize(); }
-  void exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) override;
+  void exchange(const Messages& sent, const Messages& received) override;
 
  private:
   // One tensor on its way from or to one peer. c10d wants vectors, which outlive the work.
@@ -43,30 +43,25 @@ void ProcessGroup::wait(const Transfer& transfer) const {
   }
 }
 
-// Each rank begins with another peer, so that all links are busy from the start.
-void ProcessGroup::exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) {
+void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
   constexpr int kTag = 0;
   std::vector<Transfer> transfers;
-  transfers.reserve(to.size() + from.size());
-  const auto add = [&](std::int64_t peer, const at::Tensor& tensor, auto start) {
-    if (tensor.numel() == 0) return;
-    c10d::Backend& backend = tensor.is_cpu() ? *backends_.host : *backends_.device;
-    transfers.push_back({peer, {tensor}, nullptr});
-    try {
-      transfers.back().work = start(backend, transfers.back().tensors, static_cast<int>(peer));
-    } catch (const std::exception& error) {
-      fail(peer, error.what());
+  transfers.reserve(sent.size() + received.size());
+  const auto start = [&](const Messages& messages, auto operation) {
+    for (const auto& [peer, tensor] : messages) {
+      if (tensor.numel() == 0) continue;
+      c10d::Backend& backend = tensor.is_cpu() ? *backends_.host : *backends_.device;
+      transfers.push_back({peer, {tensor}, nullptr});
+      try {
+        transfers.back().work = (backend.*operation)(transfers.back().tensors, static_cast<int>(peer), kTag);
+      } catch (const std::exception& error) {
+        fail(peer, error.what());
+      }
     }
   };
-  const std::int64_t size = world_size();
   if (backends_.device) backends_.device->startCoalescing();
-  for (std::int64_t step = 1; step < size; ++step) {
-    const std::int64_t next = (rank() + step) % size, previous = (rank() + size - step) % size;
-    add(previous, from[static_cast<std::size_t>(previous)],
-        [](auto& backend, auto& tensors, int peer) { return backend.recv(tensors, peer, kTag); });
-    add(next, to[static_cast<std::size_t>(next)],
-        [](auto& backend, auto& tensors, int peer) { return backend.send(tensors, peer, kTag); });
-  }
+  start(received, &c10d::Backend::recv);
+  start(sent, &c10d::Backend::send);
   if (backends_.device) {
     if (const auto all = backends_.device->endCoalescing()) all->wait(timeout_);
   }

@@ -1,108 +1,121 @@
-#include "src/dist/row_reduction.h"
+#include "peerless/dist/row_reduction.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
-#include <numeric>
-
 namespace peerless {
 namespace {
-
-using Counts = std::vector<std::int64_t>;
 
 std::span<const std::int32_t> ids_of(const at::Tensor& ids) {
   return {ids.const_data_ptr<std::int32_t>(), static_cast<std::size_t>(ids.numel())};
 }
 
+at::Tensor tensor_of(std::span<const std::int32_t> ids) {
+  return at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::kInt);
+}
+
 }  // namespace
 
 RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator)
-    : rows_per_owner_((rows + communicator.world_size() - 1) / communicator.world_size()),
+    : shares_(equal_shares(rows, communicator.world_size(), RowGrad::kNormBlock)),
       width_(width),
       options_(options),
       communicator_(communicator) {
-  for (std::int64_t r = 0; r < communicator.world_size(); ++r) sums_.emplace_back(rows_per_owner_, width, options);
+  const auto own = rows_owned().size();
+  for (std::int64_t r = 0; r < communicator.world_size(); ++r)
+    sums_.push_back(std::make_shared<RowGrad>(own, width, options));
 }
 
-void RowReduction::sum(RowGrad& rows) {
-  if (communicator_.world_size() == 1) return;
-  Counts counts;
-  const Rows mine = sorted_by_owner(rows, counts);
-  std::vector<Rows> to;
-  std::int64_t first = 0;
-  for (const auto count : counts) {
-    to.push_back(
-        {mine.ids.narrow(0, first, count), mine.squares.narrow(0, first, count), mine.values.narrow(0, first, count)});
-    first += count;
-  }
-  add_received(exchange_rows(to, exchange_counts(counts)));
-
-  const RowGrad& owned = sums_.front();
-  const Rows sums{at::tensor(std::vector<std::int32_t>(owned.ids().begin(), owned.ids().end()), at::kInt),
-                  owned.squares().narrow(0, 0, owned.size()), owned.values()};
-  const auto world = static_cast<std::size_t>(communicator_.world_size());
-  const auto all = exchange_rows(std::vector<Rows>(world, sums), exchange_counts(Counts(world, owned.size())));
-  rows.clear();
-  for (std::size_t r = 0; r < world; ++r) {
-    const auto ids = all[r].ids + static_cast<std::int64_t>(r) * rows_per_owner_;
-    rows.add(ids_of(ids), all[r].values, all[r].squares);
-  }
-  sums_.front().clear();
+Shares RowReduction::elements_owned() const {
+  Shares elements = shares_;
+  for (auto& share : elements) share = {share.begin * width_, share.end * width_};
+  return elements;
 }
 
-// The rows of each owner one after the other, ids counted from its first row.
-RowReduction::Rows RowReduction::sorted_by_owner(const RowGrad& rows, Counts& counts) const {
-  const auto ids = rows.ids();
-  counts.assign(static_cast<std::size_t>(communicator_.world_size()), 0);
-  for (const auto id : ids) ++counts[static_cast<std::size_t>(id / rows_per_owner_)];
-  Counts next(counts.size());
-  std::exclusive_scan(counts.begin(), counts.end(), next.begin(), std::int64_t{0});
-  std::vector<std::int32_t> sorted(ids.size());
-  std::vector<std::int64_t> slots(ids.size());
-  for (std::size_t slot = 0; slot < ids.size(); ++slot) {
-    const auto owner = static_cast<std::size_t>(ids[slot] / rows_per_owner_);
-    const auto place = static_cast<std::size_t>(next[owner]++);
-    sorted[place] = static_cast<std::int32_t>(ids[slot] % rows_per_owner_);
-    slots[place] = static_cast<std::int64_t>(slot);
-  }
-  const auto order = at::tensor(slots, at::kLong).to(options_.device());
-  return {at::tensor(sorted, at::kInt), rows.squares().index_select(0, order), rows.values().index_select(0, order)};
-}
-
-// What the others will send here, for what this process will send to them.
-Counts RowReduction::exchange_counts(const Counts& counts) const {
-  const auto to = at::tensor(counts, at::kLong), from = to.clone();
-  communicator_.exchange(to.split(1), from.split(1));
-  return {from.const_data_ptr<std::int64_t>(), from.const_data_ptr<std::int64_t>() + from.numel()};
-}
-
-std::vector<RowReduction::Rows> RowReduction::exchange_rows(const std::vector<Rows>& to, const Counts& counts) const {
-  std::vector<Rows> from;
-  for (std::size_t r = 0; r < counts.size(); ++r) {
-    if (static_cast<std::int64_t>(r) == communicator_.rank())
-      from.push_back(to[r]);
-    else
-      from.push_back({at::empty({counts[r]}, at::kInt), at::empty({counts[r]}, options_.dtype(at::kDouble)),
-                      at::empty({counts[r], width_}, options_)});
-  }
-  for (const auto part : {&Rows::ids, &Rows::squares, &Rows::values}) {
-    std::vector<at::Tensor> sent, received;
-    for (const auto& rows : to) sent.push_back(rows.*part);
-    for (const auto& rows : from) received.push_back(rows.*part);
-    communicator_.exchange(sent, received);
-  }
-  return from;
-}
-
-// Into sums_[0], which is empty before, as the others are before and after.
-void RowReduction::add_received(const std::vector<Rows>& received) {
+void RowReduction::reduce(const RowGrad& rows) {
+  sums_.front()->clear();
+  const auto received = exchange(sorted_by_owner(rows));
   for (std::size_t r = 0; r < received.size(); ++r)
-    sums_[r].add(ids_of(received[r].ids), received[r].values, received[r].squares);
+    sums_[r]->add(ids_of(received[r].ids), received[r].values, received[r].squares);
   for (std::size_t stride = 1; stride < sums_.size(); stride *= 2)
     for (std::size_t i = 0; i + stride < sums_.size(); i += 2 * stride) {
-      sums_[i].add(sums_[i + stride]);
-      sums_[i + stride].clear();
+      sums_[i]->add(*sums_[i + stride]);
+      sums_[i + stride]->clear();
     }
+}
+
+void RowReduction::gather_owned(RowGrad& rows) const {
+  const RowGrad& sum = *owned();
+  const Rows mine{tensor_of(sum.ids()), sum.squares().narrow(0, 0, sum.size()), sum.values()};
+  const auto all = exchange(std::vector<Rows>(sums_.size(), mine));
+  rows.clear();
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    const auto ids = all[r].ids + shares_[r].begin;
+    rows.add(ids_of(ids), all[r].values, all[r].squares);
+  }
+}
+
+void RowReduction::gather_changed(const at::Tensor& table) const {
+  const auto ids = tensor_of(owned()->ids());
+  const auto there = (ids.to(at::kLong) + rows_owned().begin).to(table.device());
+  const Rows mine{ids, owned()->squares().narrow(0, 0, ids.numel()), table.index_select(0, there)};
+  const auto all = exchange(std::vector<Rows>(sums_.size(), mine));
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    if (static_cast<std::int64_t>(r) == communicator_.rank()) continue;
+    const auto rows = all[r].ids.to(at::kLong) + shares_[r].begin;
+    table.index_copy_(0, rows.to(table.device()), all[r].values);
+  }
+}
+
+std::vector<RowReduction::Rows> RowReduction::sorted_by_owner(const RowGrad& rows) const {
+  std::vector<std::vector<std::int32_t>> ids(sums_.size());
+  std::vector<std::vector<std::int64_t>> slots(sums_.size());
+  for (std::size_t slot = 0; slot < rows.ids().size(); ++slot) {
+    const auto row = rows.ids()[slot];
+    const auto owner = static_cast<std::size_t>(row / shares_.front().size());
+    ids[owner].push_back(static_cast<std::int32_t>(row - shares_[owner].begin));
+    slots[owner].push_back(static_cast<std::int64_t>(slot));
+  }
+  std::vector<Rows> sorted;
+  for (std::size_t r = 0; r < ids.size(); ++r) {
+    const auto from = at::tensor(slots[r], at::kLong).to(options_.device());
+    sorted.push_back({tensor_of(ids[r]), rows.squares().index_select(0, from), rows.values().index_select(0, from)});
+  }
+  return sorted;
+}
+
+RowReduction::Rows RowReduction::room_for(std::int64_t count) const {
+  return {at::empty({count}, at::kInt), at::empty({count}, options_.dtype(at::kDouble)),
+          at::empty({count, width_}, options_)};
+}
+
+std::vector<RowReduction::Rows> RowReduction::exchange(const std::vector<Rows>& to) const {
+  const auto rank = static_cast<std::size_t>(communicator_.rank());
+  const auto counts = at::empty({2, communicator_.world_size()}, at::kLong);  // to each, from each
+  Messages sent, received;
+  for (std::size_t r = 0; r < to.size(); ++r) {
+    const auto peer = static_cast<std::int64_t>(r);
+    counts[0][peer] = to[r].ids.numel();
+    if (r == rank) continue;
+    sent.push_back({peer, counts[0].slice(0, peer, peer + 1)});
+    received.push_back({peer, counts[1].slice(0, peer, peer + 1)});
+  }
+  communicator_.exchange(sent, received);
+
+  sent.clear();
+  received.clear();
+  std::vector<Rows> from;
+  for (std::size_t r = 0; r < to.size(); ++r) {
+    const auto peer = static_cast<std::int64_t>(r);
+    from.push_back(r == rank ? to[r] : room_for(counts[1][peer].item<std::int64_t>()));
+    if (r == rank) continue;
+    for (const auto part : {&Rows::ids, &Rows::squares, &Rows::values}) {
+      sent.push_back({peer, to[r].*part});
+      received.push_back({peer, from[r].*part});
+    }
+  }
+  communicator_.exchange(sent, received);
+  return from;
 }
 
 }  // namespace peerless

@@ -96,6 +96,4 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& comm
   return {set.documents(), set.targets(), set.raw_bytes(), loss, model.decoder->figures(total), total};
 }
 
-EvalReport evaluate(LanguageModel& model, const EvalSet& set) { return evaluate(model, set, *single_process()); }
-
 }  // namespace peerless

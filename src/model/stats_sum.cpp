@@ -34,7 +34,7 @@ Stats sum(Communicator& communicator, const Stats& stats) {
   std::map<at::ScalarType, std::vector<at::Tensor>> summed;
   for (const auto& [type, tensors] : by_type) {
     const auto flat = at::cat(tensors);
-    sum(communicator, flat);
+    sum(communicator, {flat});
     std::vector<std::int64_t> sizes;
     for (const auto& tensor : tensors) sizes.push_back(tensor.numel());
     summed[type] = flat.split_with_sizes(sizes);

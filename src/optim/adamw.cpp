@@ -2,27 +2,22 @@
 
 #include <optional>
 
-#include "peerless/params/huge_pages.h"
-
 namespace peerless {
 
-AdamW::AdamW(const std::vector<Parameter>& parameters, const AdamWConfig& config)
+AdamW::AdamW(const std::vector<Owned>& parts, const AdamWConfig& config)
     : config_(config),
       groups_{{config.weight_decay, {}, {}, {}}, {0, {}, {}, {}}},
       num_updates_(at::zeros({}, at::kLong)) {
-  for (const auto& parameter : parameters) {
-    const auto zeros = [&] {
-      return huge_zeros(parameter.tensor.sizes(), parameter.tensor.options().requires_grad(false));
-    };
-    const auto first = zeros(), second = zeros();
-    moments_.emplace_back("optim.first." + parameter.name, first);
-    moments_.emplace_back("optim.second." + parameter.name, second);
-    if (parameter.rows) {
-      tables_.push_back({parameter.name, parameter.tensor, first, second, parameter.rows});
+  for (const auto& part : parts) {
+    const auto first = part.zeros(), second = part.zeros();
+    moments_.push_back(part.named("optim.first.", first));
+    moments_.push_back(part.named("optim.second.", second));
+    if (part.rows) {
+      tables_.push_back({part, first, second});
       continue;
     }
-    Group& group = groups_[parameter.role == Role::matrix ? 0 : 1];
-    group.weights.push_back(parameter.tensor);
+    Group& group = groups_[part.parameter.role == Role::matrix ? 0 : 1];
+    group.parts.push_back(part);
     group.first.push_back(first);
     group.second.push_back(second);
   }
@@ -37,15 +32,18 @@ void AdamW::step(double lr, const GradNorms& norms) {
 
 void AdamW::step_dense(double lr, double clip) {
   for (const auto& group : groups_) {
-    if (group.weights.empty()) continue;
-    std::vector<at::Tensor> grads;
-    for (const auto& weight : group.weights) grads.push_back(weight.grad());
-    const auto device = group.weights.front().device();
-    const std::vector<at::Tensor> steps(group.weights.size(), num_updates_.to(at::kFloat).to(device));
+    if (group.parts.empty()) continue;
+    std::vector<at::Tensor> weights, grads;
+    for (const auto& part : group.parts) {
+      weights.push_back(part.piece_of(part.parameter.tensor));
+      grads.push_back(part.piece_of(part.parameter.tensor.grad()));
+    }
+    const auto device = weights.front().device();
+    const std::vector<at::Tensor> steps(weights.size(), num_updates_.to(at::kFloat).to(device));
     std::optional<at::Tensor> scale;  // the kernel divides gradients by it; without one it is a pass cheaper
     if (clip != 1) scale = at::full({}, 1 / clip, at::TensorOptions(at::kFloat).device(device));
-    at::_fused_adamw_(group.weights, grads, group.first, group.second, /*max_exp_avg_sqs=*/{}, steps, lr,
-                      config_.betas[0], config_.betas[1], group.weight_decay, config_.eps, /*amsgrad=*/false,
+    at::_fused_adamw_(weights, grads, group.first, group.second, /*max_exp_avg_sqs=*/{}, steps, lr, config_.betas[0],
+                      config_.betas[1], group.weight_decay, config_.eps, /*amsgrad=*/false,
                       /*maximize=*/false, scale);
   }
 }
@@ -59,7 +57,8 @@ void AdamW::step_tables(double lr, double clip) {
                          .weight_decay = config_.tables.weight_decay,
                          .grad_scale = clip,
                          .step = num_updates_.item<std::int64_t>()};
-  for (const auto& table : tables_) row_adamw(table.weight, table.first, table.second, *table.rows, options);
+  for (const auto& [part, first, second] : tables_)
+    row_adamw(part.piece_of(part.parameter.tensor), first, second, *part.rows, options);
 }
 
 NamedTensors AdamW::named_tensors() const {

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "peerless/params/huge_pages.h"
-
 namespace peerless {
 namespace {
 
-std::vector<Parameter> all_but_matrices(const std::vector<Parameter>& parameters) {
-  std::vector<Parameter> others;
-  std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(others),
-               [](const Parameter& parameter) { return parameter.role != Role::matrix; });
+std::vector<Owned> all_but_matrices(const std::vector<Owned>& parts) {
+  std::vector<Owned> others;
+  std::copy_if(parts.begin(), parts.end(), std::back_inserter(others),
+               [](const Owned& part) { return part.parameter.role != Role::matrix; });
   return others;
 }
 
@@ -22,12 +20,10 @@ double rms_scale(const at::Tensor& matrix) {
 
 }  // namespace
 
-Muon::Muon(const std::vector<Parameter>& parameters, const MuonConfig& config)
-    : config_(config), others_(all_but_matrices(parameters), config) {
-  for (const auto& [name, tensor, role, init, rows] : parameters) {
-    if (role != Role::matrix) continue;
-    matrices_.push_back({name, tensor, huge_zeros(tensor.sizes(), tensor.options().requires_grad(false))});
-  }
+Muon::Muon(const std::vector<Owned>& parts, const MuonConfig& config)
+    : config_(config), others_(all_but_matrices(parts), config) {
+  for (const auto& part : parts)
+    if (part.parameter.role == Role::matrix) matrices_.push_back({part, part.zeros()});
 }
 
 void Muon::step(double lr, const GradNorms& norms) {
@@ -35,7 +31,10 @@ void Muon::step(double lr, const GradNorms& norms) {
   others_.step(lr, norms);
   const double mu = config_.momentum;
   const double share = (1 - mu) * clip_factor(norms.dense, config_.grad_clip);  // of the gradient
-  for (const auto& [name, weight, momentum] : matrices_) {
+  for (const auto& [part, flat] : matrices_) {
+    if (flat.numel() == 0) continue;
+    const auto& weight = part.parameter.tensor;
+    const auto momentum = flat.view(weight.sizes());
     momentum.mul_(mu).add_(weight.grad(), share);
     const auto update = orthogonalize((mu * momentum).add_(weight.grad(), share));
     weight.mul_(1 - lr * config_.weight_decay).sub_(update, lr * rms_scale(weight));
@@ -44,7 +43,7 @@ void Muon::step(double lr, const GradNorms& norms) {
 
 NamedTensors Muon::named_tensors() const {
   NamedTensors all = others_.named_tensors();
-  for (const auto& matrix : matrices_) all.emplace_back("optim.momentum." + matrix.name, matrix.momentum);
+  for (const auto& [part, momentum] : matrices_) all.push_back(part.named("optim.momentum.", momentum));
   return all;
 }
 

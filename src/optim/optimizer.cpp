@@ -6,20 +6,18 @@
 namespace peerless {
 namespace {
 
-using Parameters = std::vector<Parameter>;
-
-std::unique_ptr<Optimizer> make(const Parameters& parameters, const AdamWConfig& config) {
-  return std::make_unique<AdamW>(parameters, config);
+std::unique_ptr<Optimizer> make(const std::vector<Owned>& parts, const AdamWConfig& config) {
+  return std::make_unique<AdamW>(parts, config);
 }
 
-std::unique_ptr<Optimizer> make(const Parameters& parameters, const MuonConfig& config) {
-  return std::make_unique<Muon>(parameters, config);
+std::unique_ptr<Optimizer> make(const std::vector<Owned>& parts, const MuonConfig& config) {
+  return std::make_unique<Muon>(parts, config);
 }
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const ParameterSet& parameters, const OptimConfig& config) {
-  return std::visit([&](const auto& kind) { return make(parameters.parameters(), kind); }, config);
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<Owned>& parts, const OptimConfig& config) {
+  return std::visit([&](const auto& kind) { return make(parts, kind); }, config);
 }
 
 }  // namespace peerless

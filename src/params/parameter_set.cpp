@@ -108,8 +108,8 @@ void ParameterSet::initialize(std::uint64_t seed) const {
 
 NamedTensors ParameterSet::named_tensors() const {
   NamedTensors tensors;
-  for (const auto& parameter : parameters_) tensors.emplace_back("model." + parameter.name, parameter.tensor);
-  for (const auto& buffer : buffers_) tensors.emplace_back("model." + buffer.name, buffer.tensor);
+  for (const auto& parameter : parameters_) tensors.push_back({"model." + parameter.name, parameter.tensor});
+  for (const auto& buffer : buffers_) tensors.push_back({"model." + buffer.name, buffer.tensor});
   return tensors;
 }
 

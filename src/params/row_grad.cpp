@@ -115,19 +115,20 @@ at::Tensor RowGrad::buffer() const { return values_; }
 
 at::Tensor RowGrad::squares() const { return squares_; }
 
-double RowGrad::sum_of_squares() const {
-  constexpr std::int64_t kBlock = 1024;
+std::vector<double> RowGrad::sums_of_squares() const {
+  constexpr std::int64_t kBlocksAtLeast = 512;  // of a thread
   const auto host = squares_.slice(0, 0, size()).cpu();
   const auto* const squares = host.const_data_ptr<double>();
-  const auto num_rows = static_cast<std::int64_t>(slot_of_row_.size()), num_blocks = (num_rows + kBlock - 1) / kBlock;
+  const auto num_rows = static_cast<std::int64_t>(slot_of_row_.size());
+  const auto num_blocks = (num_rows + kNormBlock - 1) / kNormBlock;
   std::vector<double> sums(static_cast<std::size_t>(num_blocks));
-  at::parallel_for(0, num_blocks, /*grain_size=*/8, [&](std::int64_t first, std::int64_t last) {
+  at::parallel_for(0, num_blocks, kBlocksAtLeast, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; ++b)
-      for (std::int64_t row = b * kBlock; row < std::min(num_rows, (b + 1) * kBlock); ++row)
+      for (std::int64_t row = b * kNormBlock; row < std::min(num_rows, (b + 1) * kNormBlock); ++row)
         if (const auto slot = slot_of_row_[static_cast<std::size_t>(row)]; slot >= 0)
           sums[static_cast<std::size_t>(b)] += squares[slot];
   });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
+  return sums;
 }
 
 at::Tensor RowGrad::dense() const {

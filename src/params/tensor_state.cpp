@@ -33,22 +33,29 @@ DType dtype_of(const at::Tensor& tensor) {
 
 State to_state(const NamedTensors& tensors) {
   State state;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor, slice] : tensors) {
     TORCH_CHECK(tensor.is_contiguous(), name, ": only contiguous tensors can be saved");
     const auto host = std::make_shared<at::Tensor>(tensor.detach().to(at::kCPU));
     auto* bytes = static_cast<std::byte*>(host->data_ptr());
-    state.add(name, dtype_of(tensor), tensor.sizes().vec(), {bytes, host->nbytes()}, host);
+    const auto extent = tensor.sizes().vec();
+    state.add({.name = name,
+               .dtype = dtype_of(tensor),
+               .shape = slice ? slice->shape : extent,
+               .offset = slice ? slice->offset : std::vector<std::int64_t>(extent.size(), 0),
+               .extent = extent,
+               .bytes = {bytes, host->nbytes()},
+               .owner = host});
   }
   return state;
 }
 
 void restore(const State& state, const NamedTensors& tensors) {
   const torch::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor, slice] : tensors) {
     const StateEntry* entry = state.find(name);
     TORCH_CHECK(entry, "the state has no ", name);
-    TORCH_CHECK(entry->dtype == dtype_of(tensor) && tensor.sizes() == at::IntArrayRef(entry->shape), name,
-                ": the state has ", peerless::name_of(entry->dtype), " ", at::IntArrayRef(entry->shape),
+    TORCH_CHECK(entry->dtype == dtype_of(tensor) && tensor.sizes() == at::IntArrayRef(entry->extent), name,
+                ": the state has ", peerless::name_of(entry->dtype), " ", at::IntArrayRef(entry->extent),
                 ", the tensor is ", peerless::name_of(dtype_of(tensor)), " ", tensor.sizes());
     if (tensor.is_cpu()) continue;
     tensor.copy_(*std::static_pointer_cast<at::Tensor>(entry->owner));

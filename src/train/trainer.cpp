@@ -7,6 +7,7 @@
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
 #include "peerless/train/setup.h"
+#include "peerless/train/shared_save.h"
 
 namespace peerless {
 namespace {
@@ -16,8 +17,9 @@ std::string count(Integer number) {  // "16.8 M", for people
   return human(static_cast<double>(number), "");
 }
 
-SumOrder sum_order(const RunConfig& config, std::int64_t processes) {
-  if (config.train.determinism == Determinism::run) return SumOrder::sequence;
+Division division_of(const RunConfig& config, std::int64_t processes) {
+  Division division{.zero = config.parallel.zero == 1};
+  if (config.train.determinism == Determinism::run) return division;
   const auto check = [](std::int64_t number, const char* what) {
     if (!std::has_single_bit(static_cast<std::uint64_t>(number)))
       throw Error(ExitCode::config, "train.determinism: elastic needs a power of two as the number of ", what, ", got ",
@@ -26,7 +28,8 @@ SumOrder sum_order(const RunConfig& config, std::int64_t processes) {
   check(processes, "processes");
   check(config.train.global_batch_size / config.train.micro_batch_size,
         "micro-batches of a step (train.global_batch_size / train.micro_batch_size)");
-  return SumOrder::tree;
+  division.order = SumOrder::tree;
+  return division;
 }
 
 }  // namespace
@@ -42,7 +45,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
       model_(build_model(config, *tokenizer_, device_)),
-      step_(*model_, config.optim, communicator, sum_order(config, communicator.world_size())),
+      step_(*model_, config.optim, communicator, division_of(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
@@ -186,19 +189,19 @@ void Trainer::validate() {
 }
 
 void Trainer::save() {
-  together(communicator_, [&] {
-    if (!leads()) return;
-    metrics_->sync();
-    checkpoints_.save(state(Part::all), checkpoint_info());
-    progress_->clear_line();
-    log::info("checkpoint of step ", counters_.step, " is durable");
-    status_.durable(counters_.step);
-    try {
-      checkpoints_.prune(config_.checkpoint.keep_last);
-    } catch (const IoError& error) {
-      log::warning("old checkpoints stay: ", error.what());
-    }
-  });
+  if (leads()) metrics_->sync();
+  State mine = leads() ? counters_.state() : State();
+  mine.add(to_state(part_to_save(tensors_of(Part::all), communicator_)));
+  save_together(communicator_, files_, checkpoints_.path(), mine, checkpoint_info());
+  if (!leads()) return;
+  progress_->clear_line();
+  log::info("checkpoint of step ", counters_.step, " is durable");
+  status_.durable(counters_.step);
+  try {
+    checkpoints_.prune(config_.checkpoint.keep_last);
+  } catch (const IoError& error) {
+    log::warning("old checkpoints stay: ", error.what());
+  }
 }
 
 NamedTensors Trainer::tensors_of(Part part) const {

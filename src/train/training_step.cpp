@@ -4,32 +4,32 @@
 
 namespace peerless {
 
-TrainingStep::TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator, SumOrder order)
+TrainingStep::TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator,
+                           const Division& division)
     : model_(model),
       communicator_(communicator),
-      order_(order),
+      order_(division.order),
       parameters_(model),
-      update_(parameters_, config),
-      reduction_(update_.gradients(), communicator, order) {}
+      update_(parameters_, config, communicator, division) {}
 
 StepReport TrainingStep::run(const StepPlan& plan, const std::function<Batch()>& next_batch) {
-  update_.begin();
   StepGradient gradient(model_, plan.targets, plan.micro_batches, order_);
-  reduction_.run(plan.micro_batches_here, [&] {
+  update_.accumulate(plan.micro_batches_here, [&] {
     const Batch batch = next_batch();
     gradient.add(tensors_of(batch, model_.decoder->embedding().device()));
   });
 
   StepMeans means = gradient.means(communicator_);
-  const auto [norms, skipped] = update_.finish(plan.lr, means.loss, [&] { model_.decoder->commit(means.stats); });
+  const auto [norms, rows_touched, skipped] =
+      update_.finish(plan.lr, means.loss, [&] { model_.decoder->commit(means.stats); });
   StepReport report{.loss = means.loss,
                     .aux_loss = means.aux_loss,
                     .z_loss = means.z_loss,
                     .lr = plan.lr,
                     .grad_norm = norms.dense,
                     .table_grad_norm = norms.tables,
+                    .rows_touched = rows_touched,
                     .skipped = skipped};
-  for (const auto& table : update_.gradients().tables()) report.rows_touched += table->size();
   stats_ = std::move(means.stats);
   return report;
 }

@@ -32,7 +32,7 @@ std::unique_ptr<Work> matmul(const std::string& shape);      // a matrix product
 
 inline std::size_t bytes_of(const NamedTensors& tensors) {
   std::size_t bytes = 0;
-  for (const auto& [name, tensor] : tensors) bytes += tensor.nbytes();
+  for (const auto& named : tensors) bytes += named.tensor.nbytes();
   return bytes;
 }
 

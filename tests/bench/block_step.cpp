@@ -34,11 +34,13 @@ class BlockStep final : public Work {
     const auto x = at::randn({shape_.batch, shape_.seq_len, shape_.d_model}).requires_grad_();
     const auto grad_y = at::randn_like(x);
     Stopwatch watch;
-    update_.begin();
-    watch.part("clear");
-    const FfwOutput out = block_->forward(x);
-    watch.part("forward");
-    out.y.backward(grad_y);
+    FfwOutput out;
+    update_.accumulate(1, [&] {
+      watch.part("clear");
+      out = block_->forward(x);
+      watch.part("forward");
+      out.y.backward(grad_y);
+    });
     watch.part("backward");
     update_.finish(shared_settings(shape_.optim).lr, /*loss=*/0, [&] { block_->block().commit(out.stats); });
     watch.part("update");

@@ -41,12 +41,13 @@ class ModelStep final : public Work {
                       .mask = std::vector<std::uint8_t>(static_cast<std::size_t>(tokens), 1),
                       .unmasked = tokens};
     Stopwatch watch;
-    update_.begin();
-    watch.part("clear");
     StepGradient gradient(*model_, tokens, /*micro_batches=*/1);
-    gradient.add(tensors_of(batch, at::kCPU));
+    update_.accumulate(1, [&] {
+      watch.part("clear");
+      gradient.add(tensors_of(batch, at::kCPU));
+    });
     watch.part("forward and backward");
-    const StepMeans means = gradient.means(*single_process());
+    const StepMeans means = gradient.means();
     update_.finish(shared_settings(shape_.optim).lr, means.loss, [&] { model_->decoder->commit(means.stats); });
     watch.part("update");
     return watch.seconds();

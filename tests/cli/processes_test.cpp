@@ -85,6 +85,19 @@ TEST_P(EveryKind, ElasticHasTheSameBitsOnAnyNumberOfThem) {
   expect_same_runs("on1", "on4");
 }
 
+TEST_P(EveryKind, ZeroHasTheSameBits) {
+  for (const int processes : {1, 2, 4})
+    expect_all(
+        train(processes, "zero" + std::to_string(processes), with({"train.determinism=elastic", "parallel.zero=1"})),
+        0);
+  expect_all(train(4, "all4", with({"train.determinism=elastic"})), 0);
+  for (const auto* const zero : {"zero2", "zero4", "all4"}) {
+    const auto diff = job.run({"checkpoint", "diff", "runs/zero1", std::string("runs/") + zero});
+    EXPECT_EQ(diff.out, "identical\n") << diff;
+    EXPECT_EQ(job.metrics("zero1"), job.metrics(zero));
+  }
+}
+
 // One process, then four, then two, of one run.
 TEST_P(EveryKind, ElasticGoesOnWithAnotherNumberOfThem) {
   const auto elastic = [&](const Settings& more) {
@@ -94,7 +107,8 @@ TEST_P(EveryKind, ElasticGoesOnWithAnotherNumberOfThem) {
   };
   expect_all(train(1, "whole", elastic({})), 0);
   expect_all(train(1, "parts", elastic({"train.stop_at=3"})), 0);
-  expect_all(train(4, "parts", elastic({"train.stop_at=8"})), 0);
+  expect_all(train(4, "parts", elastic({"train.stop_at=6"})), 0);
+  expect_all(train(4, "parts", elastic({"train.stop_at=8", "parallel.zero=1"})), 0);
   expect_all(train(2, "parts", elastic({})), 0);
   expect_same_runs("whole", "parts");
 }

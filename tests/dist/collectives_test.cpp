@@ -31,38 +31,52 @@ TEST_P(Sum, IsThatOfTheBinaryTreeOnAllProcesses) {
   for (const std::int64_t n : {0, 1, 3, 8, 1000}) {
     in_group(GetParam(), [&](Communicator& communicator) {
       const auto flat = numbers(communicator.rank(), n);
-      sum(communicator, flat);
+      sum(communicator, {flat});
       EXPECT_TRUE(at::equal(flat, tree(0, communicator.world_size(), n))) << n << " numbers";
     });
   }
 }
 
-TEST_P(Sum, LeavesTheShareThatIsNotOurs) {
-  constexpr std::int64_t kNumbers = 11;
+at::Tensor slice(const at::Tensor& flat, const Share& share) { return flat.slice(0, share.begin, share.end); }
+
+// Of several tensors at once, with equal shares and with one owner of all.
+TEST_P(Sum, ReachesTheOwnerAlone) {
   in_group(GetParam(), [&](Communicator& communicator) {
     const auto rank = communicator.rank(), size = communicator.world_size();
-    const auto flat = numbers(rank, kNumbers);
-    reduce_scatter(communicator, flat);
-    for (std::int64_t r = 0; r < size; ++r) {
-      const auto expected = r == rank ? tree(0, size, kNumbers) : numbers(rank, kNumbers);
-      EXPECT_TRUE(at::equal(share_of(flat, r, size), share_of(expected, r, size))) << r;
-    }
+    Shares one_owner(static_cast<std::size_t>(size), {9, 9});
+    one_owner.front() = {0, 9};
+    const std::vector<SharedTensor> tensors{{numbers(rank, 11), equal_shares(11, size, 2)},
+                                            {numbers(rank, 9), one_owner}};
+    reduce_scatter(communicator, tensors);
+    for (const auto& [flat, shares] : tensors)
+      for (std::int64_t r = 0; r < size; ++r) {
+        const auto expected = r == rank ? tree(0, size, flat.numel()) : numbers(rank, flat.numel());
+        const auto& share = shares[static_cast<std::size_t>(r)];
+        EXPECT_TRUE(at::equal(slice(flat, share), slice(expected, share))) << r;
+      }
+    all_gather(communicator, tensors);
+    for (const auto& [flat, shares] : tensors) EXPECT_TRUE(at::equal(flat, tree(0, size, flat.numel())));
   });
 }
 
 INSTANTIATE_TEST_SUITE_P(Processes, Sum, testing::Values(1, 2, 3, 4, 5, 8));
 
-TEST(Shares, AreEqualButTheLastAndMakeUpTheWhole) {
-  const auto flat = at::arange(10);
-  const auto sizes = [&](std::int64_t world) {
-    std::vector<std::int64_t> all;
-    for (std::int64_t r = 0; r < world; ++r) all.push_back(share_of(flat, r, world).numel());
-    return all;
-  };
-  EXPECT_EQ(sizes(2), (std::vector<std::int64_t>{5, 5}));
-  EXPECT_EQ(sizes(4), (std::vector<std::int64_t>{3, 3, 3, 1}));
-  EXPECT_EQ(sizes(7), (std::vector<std::int64_t>{2, 2, 2, 2, 2, 0, 0}));
-  EXPECT_EQ(share_of(flat, 3, 4).item<std::int64_t>(), 9);
+TEST(Shares, AreWholeBlocksAndEqualButTheLast) {
+  EXPECT_EQ(equal_shares(10, 2, 1), (Shares{{0, 5}, {5, 10}}));
+  EXPECT_EQ(equal_shares(10, 4, 1), (Shares{{0, 3}, {3, 6}, {6, 9}, {9, 10}}));
+  EXPECT_EQ(equal_shares(10, 3, 4), (Shares{{0, 4}, {4, 8}, {8, 10}}));
+  EXPECT_EQ(equal_shares(3, 2, 4), (Shares{{0, 3}, {3, 3}}));
+  EXPECT_EQ(equal_shares(0, 2, 4), (Shares{{0, 0}, {0, 0}}));
+}
+
+// Shares of more than one piece.
+TEST(Collectives, LongTensorsGoInPieces) {
+  const std::int64_t n = 5'000'001;
+  in_group(2, [&](Communicator& communicator) {
+    const auto flat = at::arange(n, at::kFloat) + communicator.rank();
+    sum(communicator, {flat});
+    EXPECT_TRUE(at::equal(flat, at::arange(n, at::kFloat) + (at::arange(n, at::kFloat) + 1)));
+  });
 }
 
 TEST(Collectives, OneThatAsksIsHeardByAll) {
@@ -95,7 +109,7 @@ TEST(Collectives, WhatFailsOnOneFailsOnAll) {
 TEST(Collectives, OneProcessNeedsNoOther) {
   const auto alone = single_process();
   const auto flat = at::arange(5, at::kFloat);
-  sum(*alone, flat);
+  sum(*alone, {flat});
   EXPECT_TRUE(at::equal(flat, at::arange(5, at::kFloat)));
   EXPECT_TRUE(any(*alone, true));
   EXPECT_FALSE(any(*alone, false));

@@ -57,7 +57,7 @@ class Process {
 
   at::Tensor dense() const { return gradients_.dense().clone(); }
   at::Tensor rows() const { return parts_->rows->dense(); }
-  double sum_of_squares() const { return parts_->rows->sum_of_squares(); }
+  std::vector<double> sums_of_squares() const { return parts_->rows->sums_of_squares(); }
 
  private:
   Communicator& communicator_;
@@ -69,7 +69,7 @@ class Process {
 
 struct Gradient {
   at::Tensor dense, rows;
-  double sum_of_squares;
+  std::vector<double> sums_of_squares;
 };
 
 // What each of `processes` has after two steps of 8 micro-batches.
@@ -79,7 +79,7 @@ std::vector<Gradient> gradients_of(std::int64_t processes, SumOrder order) {
     Process process(communicator, order);
     process.step(8);
     process.step(8);
-    all[static_cast<std::size_t>(communicator.rank())] = {process.dense(), process.rows(), process.sum_of_squares()};
+    all[static_cast<std::size_t>(communicator.rank())] = {process.dense(), process.rows(), process.sums_of_squares()};
   });
   return all;
 }
@@ -91,7 +91,7 @@ TEST(GradientReduction, ByTheTreeHasTheSameBitsOnAnyNumberOfProcesses) {
     for (const auto& gradient : gradients_of(processes, SumOrder::tree)) {
       EXPECT_TRUE(same_bits(gradient.dense, alone.dense)) << processes;
       EXPECT_TRUE(same_bits(gradient.rows, alone.rows)) << processes;
-      EXPECT_EQ(gradient.sum_of_squares, alone.sum_of_squares) << processes;
+      EXPECT_EQ(gradient.sums_of_squares, alone.sums_of_squares) << processes;
     }
   }
 }
@@ -115,9 +115,9 @@ class Watched final : public Communicator {
   explicit Watched(Communicator& other) : other_(other) {}
   std::int64_t rank() const override { return other_.rank(); }
   std::int64_t world_size() const override { return other_.world_size(); }
-  void exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) override {
+  void exchange(const Messages& sent, const Messages& received) override {
     begun = true;
-    other_.exchange(to, from);
+    other_.exchange(sent, received);
   }
   std::atomic<bool> begun = false;
 

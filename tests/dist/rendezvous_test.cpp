@@ -29,7 +29,7 @@ void as_threads(Launch launch, const std::function<void(Communicator&)>& work) {
 void exchange_something(Communicator& communicator) {
   for (const std::int64_t n : {1, 7, 100'000}) {
     const auto flat = at::full({n}, static_cast<float>(communicator.rank() + 1));
-    sum(communicator, flat);
+    sum(communicator, {flat});
     const auto size = static_cast<float>(communicator.world_size());
     EXPECT_TRUE(at::equal(flat, at::full({n}, size * (size + 1) / 2)));
   }

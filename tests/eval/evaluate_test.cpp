@@ -116,7 +116,7 @@ TEST_F(Evaluating, LeavesTheModelAsItWas) {
   const auto before = copy_of(tensors);
   evaluate(*model, set(3));
   for (std::size_t i = 0; i < before.size(); ++i)
-    EXPECT_TRUE(same_bits(tensors[i].second, before[i])) << tensors[i].first;
+    EXPECT_TRUE(same_bits(tensors[i].tensor, before[i])) << tensors[i].name;
   EXPECT_TRUE(model->is_training());
 }
 

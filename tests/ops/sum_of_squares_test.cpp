@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "tests/support/tensors.h"
 
@@ -12,6 +13,11 @@ namespace peerless {
 namespace {
 
 using test::Threads;
+
+double sum_of_squares(const at::Tensor& x) {
+  const auto sums = sums_of_squares(x, 4096);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
 
 TEST(SumOfSquares, IsTheSumOfSquaresInDouble) {
   torch::manual_seed(1);
@@ -22,6 +28,11 @@ TEST(SumOfSquares, IsTheSumOfSquaresInDouble) {
       EXPECT_NEAR(sum_of_squares(x), expected, 1e-12 * expected);
     }
   }
+}
+
+TEST(SumOfSquares, IsOfEachBlock) {
+  const auto x = torch::arange(10, at::kFloat);
+  EXPECT_EQ(sums_of_squares(x, 4), (std::vector<double>{0 + 1 + 4 + 9, 16 + 25 + 36 + 49, 64 + 81}));
 }
 
 TEST(SumOfSquares, DoesNotOverflowWhereTheSquaresOfFloatsDo) {

@@ -55,7 +55,8 @@ TEST(AdamW, ChangesExactlyTheRowsThatABlockRetrieved) {
   const auto block = test::LoneBlock::make(config, 8);
   const auto& parameters = block->parameters_of();
   Gradients gradients(parameters);
-  AdamW optimizer(parameters.parameters(), AdamWConfig{});
+  const auto owned = everything(parameters);
+  AdamW optimizer(owned, AdamWConfig{});
   for (std::int64_t step = 0; step < 3; ++step) {
     torch::manual_seed(step);
     const auto x = torch::randn({1, 5, 8});
@@ -63,7 +64,7 @@ TEST(AdamW, ChangesExactlyTheRowsThatABlockRetrieved) {
     const auto before = block->only_table()->weight().detach().clone();
     gradients.clear();
     block->forward(x).y.square().sum().backward();
-    optimizer.step(1e-2, measure(gradients));
+    optimizer.step(1e-2, measure(owned, alone()));
     const auto changed = (block->only_table()->weight().detach() != before).any(1).nonzero().flatten();
     EXPECT_TRUE(same_bits(changed, std::get<0>(at::_unique(ids, /*sorted=*/true)))) << step;
   }
@@ -92,7 +93,7 @@ TEST(AdamW, ClipsDenseParametersAndTablesByTheirOwnNorms) {
   config.tables.grad_clip = 0.25;
   Rig clipped(config);
   free.make_gradients(0);
-  const GradNorms norms = measure(free.gradients);
+  const GradNorms norms = measure(free.owned, alone());
   clipped.make_gradients(0);
   for (const auto& p : free.parameters.parameters())
     if (!p.rows) p.tensor.grad().mul_(0.5 / norms.dense);
@@ -133,7 +134,7 @@ TEST(Norms, AreOfAllDenseParametersAndOfAllTables) {
   double dense = 0;
   for (const auto& p : rig.parameters.parameters())
     if (!p.rows) dense += p.tensor.grad().square().sum().item<double>();
-  const GradNorms norms = measure(rig.gradients);
+  const GradNorms norms = measure(rig.owned, alone());
   EXPECT_NEAR(norms.dense, std::sqrt(dense), 1e-12);
   EXPECT_NEAR(norms.tables, rig.parts->rows->values().norm().item<double>(), 1e-12);
   EXPECT_TRUE(norms.finite());
@@ -144,10 +145,10 @@ TEST(Norms, AreNotFiniteWhenOneElementIsNot) {
     Rig dense(unclipped()), table(unclipped());
     dense.make_gradients(0);
     dense.parts->vector.grad()[3] = bad;
-    EXPECT_FALSE(measure(dense.gradients).finite());
+    EXPECT_FALSE(measure(dense.owned, alone()).finite());
     table.make_gradients(0);
     table.parts->rows->add(at::tensor({4}), at::full({1, 4}, bad, at::kDouble));
-    EXPECT_FALSE(measure(table.gradients).finite());
+    EXPECT_FALSE(measure(table.owned, alone()).finite());
   }
 }
 

@@ -33,7 +33,8 @@ struct Rig {
       : parts(std::make_shared<Parts>(dtype)),
         parameters(*parts),
         gradients(parameters),
-        optimizer(make_optimizer(parameters, config)) {
+        owned(everything(parameters)),
+        optimizer(make_optimizer(owned, config)) {
     parameters.initialize(1);
   }
 
@@ -57,7 +58,7 @@ struct Rig {
       if (p.role == Role::matrix) some.push_back(p);
     return some;
   }
-  void step(double lr) { optimizer->step(lr, measure(gradients)); }
+  void step(double lr) { optimizer->step(lr, measure(owned, alone())); }
   // All that the next step depends on, beside its gradients.
   NamedTensors named_tensors() const {
     NamedTensors all = parameters.named_tensors();
@@ -67,17 +68,18 @@ struct Rig {
   void set(const std::vector<at::Tensor>& values) {
     const torch::NoGradGuard no_grad;
     const auto all = named_tensors();
-    for (std::size_t i = 0; i < all.size(); ++i) all[i].second.copy_(values.at(i));
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].tensor.copy_(values.at(i));
   }
   std::vector<std::string> state_names() const {
     std::vector<std::string> names;
-    for (const auto& [name, tensor] : optimizer->named_tensors()) names.push_back(name);
+    for (const auto& [name, tensor, slice] : optimizer->named_tensors()) names.push_back(name);
     return names;
   }
 
   std::shared_ptr<Parts> parts;
   ParameterSet parameters;
   Gradients gradients;
+  std::vector<Owned> owned;
   std::unique_ptr<Optimizer> optimizer;
 };
 

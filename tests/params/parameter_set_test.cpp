@@ -36,7 +36,7 @@ TEST(ParameterSet, NamesEveryParameterAndBufferByItsPath) {
   EXPECT_EQ(set.parameters()[0].name, "a.weight");
   EXPECT_EQ(set.buffers()[1].name, "b.statistic");
   EXPECT_EQ(set.num_elements(), 2 * 50 * 6);
-  EXPECT_EQ(set.named_tensors()[2].first, "model.a.statistic");
+  EXPECT_EQ(set.named_tensors()[2].name, "model.a.statistic");
 }
 
 TEST(ParameterSet, InitialisesByNameWhateverTheOrderOfConstruction) {

@@ -21,16 +21,18 @@ class LocalGroup {
     Member(LocalGroup& group, std::int64_t rank) : group_(group), rank_(rank) {}
     std::int64_t rank() const override { return rank_; }
     std::int64_t world_size() const override { return static_cast<std::int64_t>(group_.posts_.size()); }
-    void exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) override {
-      const auto mine = static_cast<std::size_t>(rank_);
-      group_.posts_[mine] = &to;
+    void exchange(const Messages& sent, const Messages& received) override {
+      group_.posts_[static_cast<std::size_t>(rank_)] = &sent;
       group_.barrier_.arrive_and_wait();
-      for (std::size_t r = 0; r < from.size(); ++r) {
-        if (r == mine) continue;
-        const auto& sent = group_.posts_[r]->at(mine);
-        EXPECT_EQ(sent.numel(), from[r].numel()) << "from " << r << " to " << mine;
-        EXPECT_EQ(sent.scalar_type(), from[r].scalar_type());
-        if (sent.numel() > 0) from[r].view(-1).copy_(sent.reshape(-1));
+      std::vector<std::size_t> next(group_.posts_.size());  // of each peer's messages
+      for (const auto& [peer, tensor] : received) {
+        const auto& theirs = *group_.posts_[static_cast<std::size_t>(peer)];
+        auto& i = next[static_cast<std::size_t>(peer)];
+        while (theirs.at(i).peer != rank_) ++i;
+        const auto& there = theirs[i++].tensor;
+        EXPECT_EQ(there.numel(), tensor.numel()) << "from " << peer << " to " << rank_;
+        EXPECT_EQ(there.scalar_type(), tensor.scalar_type());
+        if (tensor.numel() > 0) tensor.view(-1).copy_(there.reshape(-1));
       }
       group_.barrier_.arrive_and_wait();
     }
@@ -41,7 +43,7 @@ class LocalGroup {
   };
 
  private:
-  std::vector<const std::vector<at::Tensor>*> posts_;
+  std::vector<const Messages*> posts_;
   std::barrier<> barrier_;
 };
 

@@ -13,7 +13,8 @@ namespace peerless::test {
 
 struct SmallRunOptions {
   std::int64_t micro_batches = 2;  // of a step, of all processes
-  SumOrder order = SumOrder::sequence;
+  Division division = {};
+  OptimConfig optim = AdamWConfig();
   bool recomputed = false;
 };
 
@@ -26,7 +27,7 @@ class SmallRun {
       : micro_batches_(options.micro_batches), communicator_(communicator), model_(make_model(config(ffw))) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
-    step_ = std::make_unique<TrainingStep>(*model_, AdamWConfig(), communicator, options.order);
+    step_ = std::make_unique<TrainingStep>(*model_, options.optim, communicator, options.division);
   }
 
   // Steps [first, last); the loss of the last one.
@@ -45,16 +46,21 @@ class SmallRun {
   }
   NamedTensors state() const { return step_->named_tensors(); }
   at::Tensor state_of(std::string_view name_ends_with) const {
-    for (const auto& [name, tensor] : state())
+    for (const auto& [name, tensor, slice] : state())
       if (name.ends_with(name_ends_with)) return tensor;
     throw std::logic_error("no such tensor");
   }
 
+  // Slices are compared with what the other has there.
   void expect_same_bits(const SmallRun& other) const {
     const auto mine = state(), theirs = other.state();
     ASSERT_EQ(mine.size(), theirs.size());
-    for (std::size_t i = 0; i < mine.size(); ++i)
-      EXPECT_TRUE(same_bits(mine[i].second, theirs[i].second)) << mine[i].first;
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      auto there = theirs[i].tensor;
+      if (const auto& slice = mine[i].slice)
+        there = there.slice(0, slice->offset[0], slice->offset[0] + mine[i].tensor.size(0));
+      EXPECT_TRUE(same_bits(mine[i].tensor, there)) << mine[i].name;
+    }
   }
 
  private:

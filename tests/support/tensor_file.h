@@ -16,9 +16,9 @@ struct TensorFile {
   safetensors::Metadata metadata;
 
   const at::Tensor& at(const std::string& name) const {
-    const auto it = std::find_if(tensors.begin(), tensors.end(), [&](const auto& item) { return item.first == name; });
+    const auto it = std::find_if(tensors.begin(), tensors.end(), [&](const auto& item) { return item.name == name; });
     if (it == tensors.end()) throw Error(ExitCode::data, "no tensor ", name);
-    return it->second;
+    return it->tensor;
   }
 };
 
@@ -36,7 +36,7 @@ inline TensorFile read_tensors(const std::filesystem::path& path) {
   for (const auto& [name, dtype, shape, begin, end] : header.tensors) {
     const auto tensor = at::empty(shape, scalar_type(dtype));
     file->read(header.data_begin + begin, {static_cast<std::byte*>(tensor.data_ptr()), end - begin});
-    result.tensors.emplace_back(name, tensor);
+    result.tensors.push_back({name, tensor});
   }
   return result;
 }
@@ -44,7 +44,7 @@ inline TensorFile read_tensors(const std::filesystem::path& path) {
 inline void write_tensors(const std::filesystem::path& path, const TensorFile& file) {
   std::vector<safetensors::Tensor> layout;
   std::string data;
-  for (const auto& [name, tensor] : file.tensors) {
+  for (const auto& [name, tensor, slice] : file.tensors) {
     const auto host = tensor.detach().contiguous();
     layout.push_back({name, dtype_of(host), host.sizes().vec()});
     data.append(static_cast<const char*>(host.data_ptr()), host.nbytes());

@@ -52,7 +52,7 @@ inline testing::AssertionResult same_bits(const at::Tensor& a, const at::Tensor&
 // Every bit of a parameter set, to be compared later.
 inline std::vector<at::Tensor> copy_of(const NamedTensors& tensors) {
   std::vector<at::Tensor> copies;
-  for (const auto& [name, tensor] : tensors) copies.push_back(tensor.detach().clone());
+  for (const auto& named : tensors) copies.push_back(named.tensor.detach().clone());
   return copies;
 }
 

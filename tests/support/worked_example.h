@@ -89,13 +89,13 @@ inline NamedTensors work(const TensorFile& example) {
 
   NamedTensors results = step.named_tensors();
   for (const auto& parameter : step.parameters().parameters())
-    results.emplace_back("gradient." + parameter.name, dense_grad(parameter).clone());
-  results.emplace_back("logits", logits);
-  results.emplace_back("loss", at::tensor(losses, at::kDouble));
-  results.emplace_back("grad_norm", at::tensor(norms, at::kDouble));
-  results.emplace_back("table_grad_norm", at::tensor(table_norms, at::kDouble));
+    results.push_back({"gradient." + parameter.name, dense_grad(parameter).clone()});
+  results.push_back({"logits", logits});
+  results.push_back({"loss", at::tensor(losses, at::kDouble)});
+  results.push_back({"grad_norm", at::tensor(norms, at::kDouble)});
+  results.push_back({"table_grad_norm", at::tensor(table_norms, at::kDouble)});
   const EvaluationMode evaluation(*model);
-  results.emplace_back("evaluated_logits", logits_of(inputs[-1]));
+  results.push_back({"evaluated_logits", logits_of(inputs[-1])});
   return results;
 }
 

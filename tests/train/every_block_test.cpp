@@ -38,7 +38,7 @@ TEST_P(EveryBlock, GoesOnFromItsStateBitForBit) {
   {
     const torch::NoGradGuard no_grad;
     const auto from = before.state(), to = after.state();
-    for (std::size_t i = 0; i < from.size(); ++i) to[i].second.copy_(from[i].second);
+    for (std::size_t i = 0; i < from.size(); ++i) to[i].tensor.copy_(from[i].tensor);
   }
   after.train(3, 6);
   after.expect_same_bits(whole);
@@ -53,15 +53,16 @@ TEST_P(EveryBlock, TrainsTheSameWhenLayersAreRecomputed) {
 
 TEST_P(EveryBlock, TrainsTheSameOnAnyNumberOfProcesses) {
   for (const auto order : {SumOrder::tree, SumOrder::sequence}) {
-    const test::SmallRunOptions options{.micro_batches = 4, .order = order};
-    SmallRun alone(GetParam(), 1, options);
+    SmallRun alone(GetParam(), 1, {.micro_batches = 4, .division = {.order = order}});
     const auto loss = alone.train(0, 3);
-    for (const std::int64_t processes : {2, 4}) {
-      test::in_group(processes, [&](Communicator& communicator) {
-        SmallRun run(GetParam(), 1, options, communicator);
-        EXPECT_NEAR(run.train(0, 3), loss, order == SumOrder::tree ? 0 : 1e-5 * loss);
-        if (order == SumOrder::tree) run.expect_same_bits(alone);
-      });
+    for (const bool zero : {false, true}) {
+      for (const std::int64_t processes : {2, 4}) {
+        test::in_group(processes, [&](Communicator& communicator) {
+          SmallRun run(GetParam(), 1, {.micro_batches = 4, .division = {.order = order, .zero = zero}}, communicator);
+          EXPECT_NEAR(run.train(0, 3), loss, order == SumOrder::tree ? 0 : 1e-5 * loss);
+          if (order == SumOrder::tree) run.expect_same_bits(alone);
+        });
+      }
     }
   }
 }

@@ -75,9 +75,9 @@ TEST(MillionExperts, TrainInsideTwelveGigabytes) {
   }
   const auto moments = step.named_tensors();
   const auto second = std::find_if(moments.begin(), moments.end(),
-                                   [](const auto& t) { return t.first == "optim.second.decoder.tables.pool.weight"; });
+                                   [](const auto& t) { return t.name == "optim.second.decoder.tables.pool.weight"; });
   ASSERT_NE(second, moments.end());
-  const double updated = share_of_rows_updated(second->second);
+  const double updated = share_of_rows_updated(second->tensor);
   const auto memory = static_cast<double>(peak_resident_bytes());
   std::cout << "a million experts: loss " << first << " -> " << last << ", " << 100 * updated
             << "% of the rows changed, " << human_bytes(memory) << " at most, " << seconds / kSteps << " s per step\n";

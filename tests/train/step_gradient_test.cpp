@@ -37,7 +37,7 @@ Step step_in(std::int64_t micro_batches, const ModelConfig& config, const Masked
   StepGradient step(*model, batch.unmasked(), micro_batches);
   const std::int64_t rows = kRows / micro_batches;
   for (std::int64_t first = 0; first < kRows; first += rows) step.add(batch.rows(first, rows));
-  const auto means = step.means(*single_process());
+  const auto means = step.means();
   Step result{means.loss, means.z_loss, means.aux_loss.value_or(0), {}};
   for (const auto& parameter : parameters.parameters()) result.gradients.push_back(dense_grad(parameter).clone());
   return result;
@@ -94,7 +94,7 @@ TEST(StepGradient, AveragesTheBalanceLossOverMicroBatches) {
     for (const auto& parameter : parameters.parameters()) parameter.tensor.mutable_grad().reset();
     StepGradient step(*model, times * batch.unmasked(), times);
     for (std::int64_t i = 0; i < times; ++i) step.add(batch.rows(0, kRows));
-    return std::pair(step.means(*single_process()).aux_loss.value(), dense_grad(router).clone());
+    return std::pair(step.means().aux_loss.value(), dense_grad(router).clone());
   };
   const auto once = run(1), twice = run(2);
   EXPECT_GT(once.first, 0);
@@ -110,7 +110,7 @@ TEST(StepGradient, DividesByTheUnmaskedTokensAlone) {
   const torch::NoGradGuard no_grad;
   const auto log_probs = model->head->logits(model->decoder->forward(batch.inputs).hidden).log_softmax(-1);
   const auto losses = -log_probs.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1);
-  EXPECT_NEAR(step.means(*single_process()).loss, (losses * batch.mask).sum().item<double>() / 26, 1e-12);
+  EXPECT_NEAR(step.means().loss, (losses * batch.mask).sum().item<double>() / 26, 1e-12);
 }
 
 TEST(StepGradient, LooksAtNoMaskedTarget) {

@@ -50,7 +50,7 @@ struct Training {
 
 void expect_same(const std::vector<at::Tensor>& now, const std::vector<at::Tensor>& before, const NamedTensors& names) {
   ASSERT_EQ(now.size(), before.size());
-  for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], before[i])) << names[i].first;
+  for (std::size_t i = 0; i < now.size(); ++i) EXPECT_TRUE(same_bits(now[i], before[i])) << names[i].name;
 }
 
 // Two clean steps, one that `disturb` spoils, and one more clean step.
@@ -109,7 +109,7 @@ TEST(TrainingStep, ChangesAllThatACleanStepShould) {
   EXPECT_FALSE(report.skipped);
   EXPECT_FALSE(report.aux_loss.has_value());
   const auto names = training.step.named_tensors();
-  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_FALSE(same_bits(names[i].second, before[i])) << names[i].first;
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_FALSE(same_bits(names[i].tensor, before[i])) << names[i].name;
 }
 
 }  // namespace

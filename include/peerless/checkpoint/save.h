@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "peerless/base/files.h"
@@ -28,6 +29,10 @@ struct SavedPart {
   StoredFile file;
   std::vector<StoredTensor> tensors;
 };
+
+// For another process.
+std::string to_text(const SavedPart& part);
+SavedPart to_part(const std::string& text);
 
 class Save {
  public:
@@ -51,7 +56,7 @@ class Save {
   std::filesystem::path temporary_;
 };
 
-// Writes part `part` of `parts` into the temporary folder; durable when it returns.
+// Writes part `part` of `parts` into the temporary folder; durable when it returns. Empty slices are left out.
 SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
 
 // Removes .tmp-* and .trash-* in a folder of checkpoints.

@@ -4,8 +4,10 @@
 // holds such a tree's sum over its own micro-batches, and the numbers of both are powers of two, the result is the tree
 // over all micro-batches: the same bits whatever the number of processes.
 //
-// Shares   a flat tensor is cut into one share for each rank: ceil(n / W) elements each, the last ones fewer
-// Cost     sum: each process sends and receives 2 (W - 1) / W of the tensor, directly, and holds it a second time
+// Shares   A flat tensor is cut into one share for each rank, in order, maybe empty. Equal shares are of whole blocks
+//          of elements, so that what is summed over such blocks (norms) can be summed by those who own them.
+// Cost     sum: each process sends and receives 2 (W - 1) / W of the tensors, directly from and to each other one, and
+//          holds at most 8 MiB of each rank beside them
 #pragma once
 
 #include <functional>
@@ -16,26 +18,37 @@
 
 namespace peerless {
 
-// Rank r's share of a flat tensor, a view.
-at::Tensor share_of(const at::Tensor& flat, std::int64_t rank, std::int64_t world_size);
+// Elements [begin, end).
+struct Share {
+  std::int64_t begin = 0, end = 0;
+  std::int64_t size() const { return end - begin; }
+  bool operator==(const Share&) const = default;
+};
+using Shares = std::vector<Share>;  // by rank
 
-// This rank's share becomes the sum of all processes' shares; the rest of the tensor stays as it is.
-void reduce_scatter(Communicator& communicator, const at::Tensor& flat);
-// Every share becomes that of the rank it belongs to.
-void all_gather(Communicator& communicator, const at::Tensor& flat);
-// The whole becomes the sum.
-void sum(Communicator& communicator, const at::Tensor& flat);
+// Of n elements, equal but for the last ones.
+Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block);
+
+struct SharedTensor {
+  at::Tensor flat;
+  Shares shares;
+};
+
+// In each tensor, this rank's share becomes the sum of all processes' shares; the rest stays as it is.
+void reduce_scatter(Communicator& communicator, const std::vector<SharedTensor>& tensors);
+// In each tensor, every share becomes that of the rank it belongs to.
+void all_gather(Communicator& communicator, const std::vector<SharedTensor>& tensors);
+// Each flat tensor becomes the sum.
+void sum(Communicator& communicator, const std::vector<at::Tensor>& tensors);
 
 // True on all when true on one: how all agree to stop.
 bool any(Communicator& communicator, bool here);
 // What each process says, by rank.
 std::vector<std::string> gather(Communicator& communicator, const std::string& here);
+std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
 
 // Calls `work` on all; returns when it went well on all. Where it threw an Error, all throw it: the others with the
 // number of the process before it.
 void together(Communicator& communicator, const std::function<void()>& work);
-
-// Adds up tensors of one shape by the binary tree over their positions, in place; the result is the first.
-void tree_sum(const std::vector<at::Tensor>& parts);
 
 }  // namespace peerless

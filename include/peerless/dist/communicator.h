@@ -16,19 +16,26 @@
 
 namespace peerless {
 
+// A contiguous tensor on its way to or from another rank.
+struct Message {
+  std::int64_t peer;
+  at::Tensor tensor;
+};
+using Messages = std::vector<Message>;
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
   virtual std::int64_t rank() const = 0;
   virtual std::int64_t world_size() const = 0;
 
-  // Sends to[r] to each other rank r, and fills from[r] with what that one sends here. Contiguous, of the size and
-  // dtype that the other side expects; empty tensors are not sent. Returns when all is done (on a device: in stream
-  // order).
-  virtual void exchange(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from) = 0;
+  // Sends and receives. Those between two ranks come in the order in which they are sent; the receiver knows their size
+  // and dtype. Returns when all have come and gone (on a device: in stream order). Empty tensors do not travel.
+  virtual void exchange(const Messages& sent, const Messages& received) = 0;
 };
 
-// One process that trains alone.
+// Of one process that trains alone.
 std::unique_ptr<Communicator> single_process();
+Communicator& alone();  // the same, for ever
 
 }  // namespace peerless

@@ -5,9 +5,11 @@
 //          tree       by one binary tree over the micro-batches of all processes: the same bits whatever their number.
 //                     It must be a power of two, as the number of processes. Memory: log2(micro-batches of a process)
 //                     more copies of the gradient.
-// Overlap  Dense gradients go in buckets of 4 MiB (32 MiB on a device), the last parameters first, each as soon as the
-//          last backward has been through its tensors; a thread of its own exchanges and adds. The order of buckets
-//          never changes. Tables follow after backward, by rows: only touched ones travel.
+// Owners   Without owners all processes get all sums. With them a process gets its own share of each gradient alone,
+//          which is half of the traffic; elsewhere its gradients are not to be used.
+// Overlap  Dense gradients go in buckets of at least 4 MiB (32 MiB on a device) of whole tensors, the last parameters
+//          first, each as soon as the last backward has been through its tensors; a thread of its own exchanges and
+//          adds. The order of buckets never changes. Tables follow after backward, by rows: only touched ones travel.
 // Errors   those of the communicator
 #pragma once
 
@@ -15,7 +17,7 @@
 #include <memory>
 #include <vector>
 
-#include "peerless/dist/communicator.h"
+#include "peerless/dist/row_reduction.h"
 #include "peerless/params/gradients.h"
 
 namespace peerless {
@@ -24,15 +26,20 @@ enum class SumOrder { sequence, tree };
 
 class GradientReduction {
  public:
-  // Both outlive it. Takes the post-accumulate hooks of all dense parameters.
-  GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order);
+  // Both outlive it. `owners`: of each dense gradient (of gradients.places()), or of none. Takes the post-accumulate
+  // hooks of all dense parameters.
+  GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order,
+                    std::vector<Shares> owners = {});
   ~GradientReduction();
   GradientReduction(const GradientReduction&) = delete;
   GradientReduction& operator=(const GradientReduction&) = delete;
 
   // Calls `backward`, which adds a micro-batch's gradient, so many times. The gradients, cleared before, are then those
-  // of the step, on all processes.
+  // of the step.
   void run(std::int64_t micro_batches, const std::function<void()>& backward);
+
+  // Of each table, in the order of gradients.tables(); none for one process.
+  const std::vector<RowReduction>& tables() const;
 
  private:
   class Impl;

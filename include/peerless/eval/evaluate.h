@@ -31,7 +31,6 @@ struct EvalReport {
 
 // Leaves the model as it was. Batches are dealt to the processes, which all get the whole report. Sums are fp64, by a
 // binary tree over batches: equal models give equal bits on any number of processes that is a power of two.
-EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator);
-EvalReport evaluate(LanguageModel& model, const EvalSet& set);  // alone
+EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator = alone());
 
 }  // namespace peerless

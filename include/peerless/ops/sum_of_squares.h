@@ -1,14 +1,16 @@
-// The sum of squares of a tensor, for gradient norms and the guard against non-finite numbers (it is finite only when
-// all elements are).
+// The sums of squares of a tensor's blocks, for gradient norms and the guard against non-finite numbers (a sum is
+// finite only when all its elements are).
 //
-// Added in double over blocks of 4,096 elements, and the blocks in order: the same bits with any number of threads.
-// A tensor that is no CPU tensor is added up by ATen, in double.
+// Added in double, each block in order: the same bits with any number of threads. On a device ATen adds.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace peerless {
 
-double sum_of_squares(const at::Tensor& contiguous);
+// Of blocks of `block` elements of a contiguous tensor; the last may be shorter.
+std::vector<double> sums_of_squares(const at::Tensor& contiguous, std::int64_t block);
 
 }  // namespace peerless

@@ -17,22 +17,23 @@ namespace peerless {
 
 class AdamW final : public Optimizer {
  public:
-  // Of these parameters, which may be a part of a model's.
-  AdamW(const std::vector<Parameter>& parameters, const AdamWConfig& config);
+  // Of these parts, which may be some of a model's.
+  AdamW(const std::vector<Owned>& parts, const AdamWConfig& config);
 
   void step(double lr, const GradNorms& norms) override;
-  // The number of updates and the moments: optim.num_updates, optim.first.<parameter>, optim.second.<parameter>.
+  // The number of updates and the moments: optim.num_updates, optim.first.<parameter>, optim.second.<parameter>, those
+  // of dense parameters flat.
   NamedTensors named_tensors() const override;
 
  private:
   struct Group {  // dense parameters of one weight decay
     double weight_decay;
-    std::vector<at::Tensor> weights, first, second;
+    std::vector<Owned> parts;
+    std::vector<at::Tensor> first, second;
   };
   struct Table {
-    std::string name;
-    at::Tensor weight, first, second;
-    std::shared_ptr<RowGrad> rows;
+    Owned part;
+    at::Tensor first, second;
   };
   void step_dense(double lr, double clip);
   void step_tables(double lr, double clip);

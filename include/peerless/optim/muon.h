@@ -25,16 +25,17 @@ namespace peerless {
 
 class Muon final : public Optimizer {
  public:
-  Muon(const std::vector<Parameter>& parameters, const MuonConfig& config);
+  // Matrices are whole parts, or empty ones.
+  Muon(const std::vector<Owned>& parts, const MuonConfig& config);
 
   void step(double lr, const GradNorms& norms) override;
-  // AdamW's of the others, then optim.momentum.<parameter> of each matrix.
+  // AdamW's of the others, then optim.momentum.<parameter> of each matrix, flat.
   NamedTensors named_tensors() const override;
 
  private:
   struct Matrix {
-    std::string name;
-    at::Tensor weight, momentum;
+    Owned part;
+    at::Tensor momentum;
   };
 
   MuonConfig config_;

@@ -13,14 +13,13 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // One update from the gradients that the parameters hold, whose norms are given and finite.
+  // One update of the parts that it was made for, from the gradients that they hold. The norms are finite.
   virtual void step(double lr, const GradNorms& norms) = 0;
 
   // Its state, named "optim.<...>": with the weights, all that the next update depends on.
   virtual NamedTensors named_tensors() const = 0;
 };
 
-// Of all parameters.
-std::unique_ptr<Optimizer> make_optimizer(const ParameterSet& parameters, const OptimConfig& config);
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<Owned>& parts, const OptimConfig& config);
 
 }  // namespace peerless

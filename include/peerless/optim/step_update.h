@@ -1,5 +1,5 @@
-// What a training step does around its backward passes: before them the gradients are cleared; after them come the
-// guard, the clipping, the update and the statistics.
+// What makes a training step of backward passes: their gradients are added up, over processes too; then come the guard,
+// the clipping, the update and the statistics.
 //
 // A step whose loss or gradient is not finite changes nothing: neither weights nor moments nor running statistics.
 #pragma once
@@ -13,14 +13,24 @@
 
 namespace peerless {
 
+// How the work of a step is divided.
+struct Division {
+  SumOrder order = SumOrder::sequence;
+  bool zero = false;  // ZeRO-1: each process holds a share of the optimizer's state (optim/ownership.h)
+};
+
 class StepUpdate {
  public:
-  StepUpdate(const ParameterSet& parameters, const OptimConfig& config);
+  // The communicator outlives it.
+  StepUpdate(const ParameterSet& parameters, const OptimConfig& config, Communicator& communicator = alone(),
+             const Division& division = {});
 
-  void begin() { gradients_.clear(); }
+  // Calls `backward` for each of this process's micro-batches.
+  void accumulate(std::int64_t micro_batches, const std::function<void()>& backward);
 
   struct Result {
-    GradNorms norms;  // before clipping
+    GradNorms norms;                // before clipping
+    std::int64_t rows_touched = 0;  // of tables
     bool skipped = false;
   };
   // `commit` applies the statistics of the step to the model; it is not called when the step is skipped.
@@ -30,7 +40,14 @@ class StepUpdate {
   NamedTensors named_tensors() const { return optimizer_->named_tensors(); }
 
  private:
+  void send_updates() const;
+
+  Communicator& communicator_;
+  const bool dense_tables_;  // all their rows change in a step
   Gradients gradients_;
+  std::vector<Shares> owners_;  // of dense gradients; none without ZeRO
+  GradientReduction reduction_;
+  std::vector<Owned> owned_;
   std::unique_ptr<Optimizer> optimizer_;
 };
 

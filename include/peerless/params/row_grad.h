@@ -53,9 +53,10 @@ class RowGrad {
   at::Tensor values() const;                                            // [R, W], a view
   at::Tensor buffer() const;                                            // [N, W], of which the first size() rows count
   at::Tensor squares() const;                                           // [N] fp64: of slot s, the sum of values[s]^2
-  // Of all rows: in blocks of 1,024 rows of the table, rows and blocks in order, so equal bits whatever the order in
-  // which, and the number of threads and processes by which, rows were touched.
-  double sum_of_squares() const;
+  // Of the touched rows in each block of kNormBlock rows of the table, rows in order: equal bits whatever the order in
+  // which rows were touched.
+  static constexpr std::int64_t kNormBlock = 16;
+  std::vector<double> sums_of_squares() const;
 
   at::Tensor dense() const;  // [N, W], zeros where no row was touched: for plain references
   void clear();

@@ -6,15 +6,25 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "peerless/base/state.h"
 
 namespace peerless {
 
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+// A tensor, or a slice of one whose other slices are held by other processes.
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+  struct Slice {
+    std::vector<std::int64_t> shape;   // of the whole
+    std::vector<std::int64_t> offset;  // where `tensor` begins in it
+  };
+  std::optional<Slice> slice = std::nullopt;
+};
+using NamedTensors = std::vector<NamedTensor>;
 
 // Entries of the tensors, in order. The tensors must be contiguous, and live as long as the state is used.
 State to_state(const NamedTensors& tensors);

@@ -93,6 +93,17 @@ struct LogConfig {
   bool operator==(const LogConfig&) const = default;
 };
 
+struct ParallelConfig {
+  std::int64_t zero = 0;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("zero", c.zero, AtLeast{0} && AtMost{1},
+          "1: each process holds and updates a share of the optimizer's state (ZeRO-1); 0: all of it");
+  }
+  bool operator==(const ParallelConfig&) const = default;
+};
+
 struct RunConfig {
   std::int64_t seed = 1;
   Device device = Device::automatic;
@@ -106,6 +117,7 @@ struct RunConfig {
   EvalConfig eval;
   CheckpointConfig checkpoint;
   LogConfig log;
+  ParallelConfig parallel;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -121,6 +133,7 @@ struct RunConfig {
     visit("eval", c.eval, Any{}, "validation during training", Resume::free);
     visit("checkpoint", c.checkpoint, Any{}, "saving", Resume::free);
     visit("log", c.log, Any{}, "what is printed and recorded", Resume::free);
+    visit("parallel", c.parallel, Any{}, "how several processes divide the work (docs/clusters.md)", Resume::free);
   }
   void check() const;
 

@@ -33,7 +33,7 @@ class StepGradient {
   void add(const BatchTensors& batch);
 
   // What was measured on the way, once all its micro-batches of all processes are in: waits for a device.
-  StepMeans means(Communicator& communicator);
+  StepMeans means(Communicator& communicator = alone());
 
  private:
   LanguageModel& model_;

@@ -8,7 +8,6 @@
 
 #include "peerless/data/batch.h"
 #include "peerless/dist/communicator.h"
-#include "peerless/dist/gradient_reduction.h"
 #include "peerless/model/language_model.h"
 #include "peerless/optim/step_update.h"
 
@@ -37,7 +36,7 @@ class TrainingStep {
  public:
   // Model and communicator outlive the step.
   TrainingStep(LanguageModel& model, const OptimConfig& config, Communicator& communicator,
-               SumOrder order = SumOrder::sequence);
+               const Division& division = {});
 
   StepReport run(const StepPlan& plan, const std::function<Batch()>& next_batch);
 
@@ -54,7 +53,6 @@ class TrainingStep {
   SumOrder order_;
   ParameterSet parameters_;
   StepUpdate update_;
-  GradientReduction reduction_;
   Stats stats_;
 };
 

@@ -158,8 +158,8 @@ TEST_P(FfwContract, ItsStateIsAllThatItComputesFrom) {
   const auto from = block->parameters_of().named_tensors(), to = other->parameters_of().named_tensors();
   ASSERT_EQ(from.size(), to.size());
   for (std::size_t i = 0; i < from.size(); ++i) {
-    ASSERT_EQ(from[i].first, to[i].first);
-    to[i].second.copy_(from[i].second);
+    ASSERT_EQ(from[i].name, to[i].name);
+    to[i].tensor.copy_(from[i].tensor);
   }
   EXPECT_TRUE(same_bits(other->forward(x).y, block->forward(x).y));
   EXPECT_TRUE(same_bits(other->evaluate(x).y, block->evaluate(x).y));
