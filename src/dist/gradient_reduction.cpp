@@ -8,6 +8,7 @@
 
 #include "peerless/dist/collectives.h"
 #include "peerless/params/huge_pages.h"
+#include "src/dist/side_stream.h"
 #include "src/dist/worker.h"
 
 namespace peerless {
@@ -59,12 +60,17 @@ class GradientReduction::Impl {
   std::int64_t num_levels_ = 0;  // that are full when it does
   std::vector<Level> levels_;
   std::vector<RowReduction> tables_;
+  SideStream side_;
   std::unique_ptr<Worker> worker_;
 };
 
 GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communicator, SumOrder order,
                               std::vector<Shares> owners)
-    : gradients_(gradients), communicator_(communicator), order_(order), owners_(std::move(owners)) {
+    : gradients_(gradients),
+      communicator_(communicator),
+      order_(order),
+      owners_(std::move(owners)),
+      side_(gradients.dense().device()) {
   if (communicator.world_size() == 1) return;
   for (const auto& table : gradients.tables()) {
     const auto& values = table->buffer();
@@ -112,6 +118,7 @@ void GradientReduction::Impl::run(std::int64_t micro_batches, const std::functio
     for (auto& bucket : buckets_) bucket.waits_for = 0;  // what had no part in the loss has no gradient to wait for
     launch_ready();
     worker_->finish();
+    side_.join();
   }
   finish_tables();
 }
@@ -127,7 +134,7 @@ void GradientReduction::Impl::launch_ready() {
   for (; launched_ < buckets_.size(); ++launched_) {
     const Bucket& bucket = buckets_[buckets_.size() - 1 - launched_];
     if (bucket.waits_for > 0) return;
-    worker_->add([this, &bucket] { reduce(bucket); });
+    worker_->add([this, &bucket, mark = side_.mark()] { side_.run_after(mark, [&] { reduce(bucket); }); });
   }
 }
 

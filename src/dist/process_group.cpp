@@ -23,7 +23,9 @@ class ProcessGroup final : public Communicator {
     std::vector<at::Tensor> tensors;
     c10::intrusive_ptr<c10d::Work> work;
   };
-  void wait(const Transfer& transfer) const;
+  using Operation = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
+  void start_all(const Messages& messages, Operation operation, bool on_host, std::vector<Transfer>& transfers);
+  void wait(std::int64_t peer, c10d::Work& work) const;
 
   Backends backends_;
   std::chrono::milliseconds timeout_;
@@ -33,40 +35,46 @@ class ProcessGroup final : public Communicator {
   throw Error(ExitCode::peer, "process ", peer, " does not answer: ", what);
 }
 
-void ProcessGroup::wait(const Transfer& transfer) const {
+void ProcessGroup::wait(std::int64_t peer, c10d::Work& work) const {
   try {
-    transfer.work->wait(timeout_);
+    work.wait(timeout_);
   } catch (const c10::Error& error) {
-    fail(transfer.peer, error.what_without_backtrace());
+    fail(peer, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    fail(transfer.peer, error.what());
+    fail(peer, error.what());
   }
 }
 
 void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
-  constexpr int kTag = 0;
   std::vector<Transfer> transfers;
   transfers.reserve(sent.size() + received.size());
-  const auto start = [&](const Messages& messages, auto operation) {
-    for (const auto& [peer, tensor] : messages) {
-      if (tensor.numel() == 0) continue;
-      c10d::Backend& backend = tensor.is_cpu() ? *backends_.host : *backends_.device;
-      transfers.push_back({peer, {tensor}, nullptr});
-      try {
-        transfers.back().work = (backend.*operation)(transfers.back().tensors, static_cast<int>(peer), kTag);
-      } catch (const std::exception& error) {
-        fail(peer, error.what());
-      }
-    }
+  const auto start = [&](bool on_host) {
+    start_all(received, &c10d::Backend::recv, on_host, transfers);
+    start_all(sent, &c10d::Backend::send, on_host, transfers);
   };
-  if (backends_.device) backends_.device->startCoalescing();
-  start(received, &c10d::Backend::recv);
-  start(sent, &c10d::Backend::send);
-  if (backends_.device) {
-    if (const auto all = backends_.device->endCoalescing()) all->wait(timeout_);
+  start(/*on_host=*/true);
+  for (const auto& transfer : transfers) wait(transfer.peer, *transfer.work);
+  if (!backends_.device) return;
+  transfers.clear();
+  backends_.device->startCoalescing();  // of them all, as each alone could wait for another
+  start(/*on_host=*/false);
+  const auto all = backends_.device->endCoalescing();
+  if (all && !transfers.empty()) wait(transfers.front().peer, *all);
+}
+
+void ProcessGroup::start_all(const Messages& messages, Operation operation, bool on_host,
+                             std::vector<Transfer>& transfers) {
+  constexpr int kTag = 0;
+  for (const auto& [peer, tensor] : messages) {
+    if (tensor.numel() == 0 || tensor.is_cpu() != on_host) continue;
+    c10d::Backend& backend = on_host ? *backends_.host : *backends_.device;
+    auto& transfer = transfers.emplace_back(Transfer{peer, {tensor}, nullptr});
+    try {
+      transfer.work = (backend.*operation)(transfer.tensors, static_cast<int>(peer), kTag);
+    } catch (const std::exception& error) {
+      fail(peer, error.what());
+    }
   }
-  for (const auto& transfer : transfers)
-    if (transfer.work) wait(transfer);
 }
 
 }  // namespace

@@ -24,5 +24,6 @@ std::unique_ptr<Communicator> process_group(Backends backends, std::chrono::mill
 // Listens at `address` alone (empty: that of this host's name). Blocks until all have come.
 Backend make_gloo(const Store& store, std::int64_t rank, std::int64_t world_size, const std::string& address,
                   std::chrono::milliseconds timeout);
+Backend make_nccl(const Store& store, std::int64_t rank, std::int64_t world_size, std::chrono::milliseconds timeout);
 
 }  // namespace peerless

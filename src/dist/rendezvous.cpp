@@ -34,12 +34,17 @@ std::string own_address(const Launch& launch) {
 
 }  // namespace
 
-std::unique_ptr<Communicator> join(const Launch& launch, std::chrono::milliseconds timeout) {
+std::unique_ptr<Communicator> join(const Launch& launch, at::Device device, std::chrono::milliseconds timeout) {
   if (launch.world_size == 1) return single_process();
   try {
     const Store store = c10::make_intrusive<c10d::PrefixStore>(launch.attempt, open_store(launch, timeout));
-    return process_group({make_gloo(store, launch.rank, launch.world_size, own_address(launch), timeout), nullptr},
-                         timeout);
+    Backends backends;
+    backends.host = make_gloo(store, launch.rank, launch.world_size, own_address(launch), timeout);
+    if (!device.is_cpu()) {
+      const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>("device", store);
+      backends.device = make_nccl(of_its_own, launch.rank, launch.world_size, timeout);
+    }
+    return process_group(std::move(backends), timeout);
   } catch (const c10::Error& error) {
     throw Error(ExitCode::peer, "the ", launch.world_size,
                 " processes did not find each other: ", error.what_without_backtrace());

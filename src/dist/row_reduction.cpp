@@ -1,5 +1,6 @@
 #include "peerless/dist/row_reduction.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 

@@ -213,7 +213,7 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
   constexpr std::chrono::milliseconds kTimeout = std::chrono::minutes(10);
   const StopRequest stop;
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
-  const auto communicator = join(launch, kTimeout);
+  const auto communicator = join(launch, choose_device(config.device, launch.local_rank), kTimeout);
   check_equal(*communicator, config);
   prepare_process(config.train.threads, sharers_of_cores(*communicator));
   const auto folder = open_folder(*communicator, config, options, files);

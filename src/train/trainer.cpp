@@ -6,6 +6,7 @@
 #include "peerless/base/version.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
+#include "peerless/train/replica_check.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/shared_save.h"
 
@@ -62,6 +63,7 @@ ExitCode Trainer::run(const StopRequest& stop) {
 
     stopping = asked_to_stop(stop);
     const bool ending = stopping || finished();
+    if (due(config_.parallel.check_every_steps)) check();
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
     if (due(config_.checkpoint.every_steps) || ending) save();
     if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
@@ -186,6 +188,11 @@ void Trainer::validate() {
   record["eval"] = results;
   metrics_->write(record);
   metrics_->sync();
+}
+
+void Trainer::check() {
+  const auto every = config_.parallel.check_every_steps.steps(config_.train.max_steps, config_.tokens_per_step());
+  check_replicas(communicator_, tensors_of(Part::all), counters_.step / every);
 }
 
 void Trainer::save() {

@@ -139,6 +139,7 @@ const std::vector<Row> kRows{
      80,
      {"optim.lr=1e30", "train.max_steps=9"}},
     {"parallel.zero", {"parallel.zero=2"}, Effect::error, "parallel.zero", 78},
+    {"parallel.check_every_steps", {"parallel.check_every_steps=x"}, Effect::error, "check_every_steps", 78},
     {"optim.kind", {"optim.kind=adamv"}, Effect::error, "did you mean 'adamw'?", 78},
     {"optim[adamw].lr", {"optim.lr=0.002"}},
     {"optim[adamw].betas", {"optim.betas=[0.5, 0.5]"}},

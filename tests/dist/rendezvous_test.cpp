@@ -21,7 +21,7 @@ void as_threads(Launch launch, const std::function<void(Communicator&)>& work) {
     threads.emplace_back([launch, rank, &work]() mutable {
       launch.rank = launch.local_rank = rank;
       launch.local_size = launch.world_size;
-      work(*join(launch, 20s));
+      work(*join(launch, at::kCPU, 20s));
     });
   for (auto& thread : threads) thread.join();
 }
@@ -46,7 +46,7 @@ TEST(Rendezvous, ProcessesMeetInAFile) {
   as_threads({.launcher = "flags", .world_size = 2, .file = folder / "meeting"}, exchange_something);
 }
 
-TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(join({}, 1s)->world_size(), 1); }
+TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(join({}, at::kCPU, 1s)->world_size(), 1); }
 
 TEST(Rendezvous, WhoDoesNotComeIsMissed) {
   const Launch launch{.launcher = "flags",
@@ -56,7 +56,7 @@ TEST(Rendezvous, WhoDoesNotComeIsMissed) {
                       .local_size = 2,
                       .host = "127.0.0.1",
                       .port = 29472};
-  const auto said = test::complaint([&] { join(launch, 1s); });
+  const auto said = test::complaint([&] { join(launch, at::kCPU, 1s); });
   EXPECT_EQ(said.code, ExitCode::peer);
   EXPECT_NE(said.text.find("the 2 processes did not find each other"), std::string::npos) << said;
 }
@@ -64,7 +64,7 @@ TEST(Rendezvous, WhoDoesNotComeIsMissed) {
 TEST(Rendezvous, AHostThatDoesNotExistIsNamed) {
   const Launch launch{
       .launcher = "flags", .world_size = 2, .local_size = 1, .host = "no.such.host.invalid", .port = 29473};
-  const auto said = test::complaint([&] { join(launch, 1s); });
+  const auto said = test::complaint([&] { join(launch, at::kCPU, 1s); });
   EXPECT_EQ(said.code, ExitCode::config);
   EXPECT_NE(said.text.find("host 'no.such.host.invalid' of rank 0 does not resolve here"), std::string::npos) << said;
 }

@@ -15,7 +15,8 @@
 
 namespace peerless {
 
-// Joins the processes of a launch. Later exchanges that take longer than `timeout` fail.
-std::unique_ptr<Communicator> join(const Launch& launch, std::chrono::milliseconds timeout);
+// Joins the processes of a launch, to exchange tensors of the host and of `device`. Later exchanges that take longer
+// than `timeout` fail.
+std::unique_ptr<Communicator> join(const Launch& launch, at::Device device, std::chrono::milliseconds timeout);
 
 }  // namespace peerless

@@ -95,11 +95,14 @@ struct LogConfig {
 
 struct ParallelConfig {
   std::int64_t zero = 0;
+  Duration check_every_steps = Duration::of_steps(100);
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("zero", c.zero, AtLeast{0} && AtMost{1},
           "1: each process holds and updates a share of the optimizer's state (ZeRO-1); 0: all of it");
+    visit("check_every_steps", c.check_every_steps, Any{},
+          "steps between comparisons of what all processes hold alike; a difference ends the run (exit 70)");
   }
   bool operator==(const ParallelConfig&) const = default;
 };

@@ -1,0 +1,15 @@
+// Proof that processes which should hold the same parameters do: bits that flip, or an update that goes astray on one
+// of them, would else be averaged into the model unseen.
+#pragma once
+
+#include "peerless/dist/communicator.h"
+#include "peerless/params/tensor_state.h"
+
+namespace peerless {
+
+// Compares the digests of all tensors that are no slices. Of a tensor of more than 64 MiB one check covers 64 MiB, the
+// next check the next ones: `number` counts the checks. So a check takes some hundredths of a second at most.
+// Error(internal) names the tensors and the processes that differ.
+void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t number);
+
+}  // namespace peerless
