@@ -5,6 +5,7 @@
 #   scripts/test.sh data model             the tests of these rooms
 #   scripts/test.sh 'Loader.*'             the tests that a GoogleTest filter names
 #   scripts/test.sh peers                  compare with PyTorch and Transformers (installs them: scripts/setup.sh --dev)
+#   scripts/test.sh launch [REGEX]         under torchrun and mpirun (installs them: scripts/setup.sh --dev --launchers)
 #   scripts/test.sh --preset asan [...]    another preset of CMakePresets.json than release
 #
 # The last line says how it went: "N passed, N failed, N skipped". Lines above it name the skipped tests, with reasons.
@@ -38,6 +39,13 @@ if [[ ${names[*]} == peers ]]; then
   build_it peerless peers_probe
   export PEERLESS_PROGRAM=$root/$build/peerless
   exec "$(cached dev)/bin/python" tests/peers/run.py
+fi
+
+if [[ ${names[0]:-} == launch ]]; then
+  scripts/setup.sh --dev --launchers
+  build_it peerless
+  export PEERLESS_PROGRAM=$root/$build/peerless PEERLESS_TORCHRUN=$(cached dev)/bin/torchrun
+  exec tests/launch/run.sh "${names[@]:1}"
 fi
 
 scripts/setup.sh

@@ -1,0 +1,26 @@
+# torchrun, whose agent serves the store.
+
+test_torchrun_trains_as_one_process() {
+  train_alone one
+  "$torchrun" --no-python --nproc-per-node 2 "$program" train --config run.yaml run.name=two
+  same_runs one two
+}
+
+# A worker that is killed ends the other; torchrun starts both again, and they go on from the newest checkpoint.
+test_torchrun_restarts_after_a_kill() {
+  local agent restarts
+  train_alone one
+  "$torchrun" --no-python --nproc-per-node 2 --max-restarts 1 "$program" train --config run.yaml run.name=two &
+  agent=$!
+  wait_for runs/two/log.txt 'step 60/200'
+  kill -KILL "$(process_of two 2)"
+  wait "$agent"
+  restarts=$(grep -c 'resuming from' runs/two/log.txt)
+  [[ $restarts == 1 ]] || { echo "$restarts restarts"; return 1; }
+  same_runs one two
+}
+
+# What is wrong with the config is wrong in every attempt: no worker hangs, and torchrun fails.
+test_torchrun_fails_when_all_do() {
+  ! timeout 60 "$torchrun" --no-python --nproc-per-node 3 "$program" train --config run.yaml run.name=three
+}
