@@ -113,6 +113,28 @@ TEST_P(EveryKind, ElasticGoesOnWithAnotherNumberOfThem) {
   expect_same_runs("whole", "parts");
 }
 
+// The last loss in metrics.jsonl.
+double last_loss(const std::string& metrics) {
+  const auto at = metrics.rfind("\"loss\":", metrics.rfind("\"lr\":"));
+  return std::stod(metrics.substr(at + 7));
+}
+
+// In sequence the sums are rounded otherwise, of the same samples.
+TEST_P(EveryKind, AnyNumberThatDividesTrainsOnTheSameBatches) {
+  const auto twelve = [&](const Settings& more) {
+    auto all = with(more);
+    all.insert(all.end(), {"train.global_batch_size=24", "train.max_steps=30"});
+    return all;
+  };
+  expect_all(train(1, "whole", twelve({})), 0);
+  expect_all(train(3, "parts", twelve({"train.stop_at=7"})), 0);
+  expect_all(train(2, "parts", twelve({"train.stop_at=15"})), 0);
+  expect_all(train(4, "parts", twelve({"train.stop_at=22"})), 0);
+  expect_all(train(1, "parts", twelve({})), 0);
+  const double whole = last_loss(job.metrics("whole")), parts = last_loss(job.metrics("parts"));
+  EXPECT_NEAR(parts, whole, (GetParam().name == "dense" ? 1e-4 : 1e-3) * whole);
+}
+
 TEST_P(EveryKind, RestartReplayOfSeveral) {
   for (const int processes : {2, 4}) {
     const auto name = [&](const char* what) { return what + std::to_string(processes); };
