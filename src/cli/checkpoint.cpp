@@ -2,6 +2,7 @@
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/checkpoint/diff.h"
+#include "peerless/checkpoint/reshard.h"
 #include "peerless/cli/verbs.h"
 #include "src/cli/json.h"
 
@@ -101,10 +102,11 @@ bool print_differences(const std::string& a, const std::string& b, bool as_json)
 void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
   struct Options {
     std::string a, b;
+    int parts = 1;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  auto* group = app.add_subcommand("checkpoint", "list, verify and compare checkpoints");
+  auto* group = app.add_subcommand("checkpoint", "list, verify, compare and rewrite checkpoints");
   group->require_subcommand(1);
 
   auto* ls = group->add_subcommand("ls", "the checkpoints of a run, newest first, each verified");
@@ -124,6 +126,15 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
   compare->add_flag("--json", options->json, "one JSON object on one line, with all differences");
   compare->callback([options, &exit_code] {
     if (print_differences(options->a, options->b, options->json)) exit_code = ExitCode::different;
+  });
+
+  auto* reshard = group->add_subcommand("reshard", "write a checkpoint anew, in another number of files");
+  reshard->add_option("checkpoint", options->a, "a checkpoint, or a run for its newest good one")->required();
+  reshard->add_option("folder", options->b, "where step-.../ is to be")->required();
+  reshard->add_option("--parts", options->parts, "number of files")->capture_default_str()->check(CLI::PositiveNumber);
+  reshard->callback([options] {
+    peerless::reshard(disk(), find_checkpoint(disk(), options->a), options->b, options->parts);
+    std::cout << find_checkpoint(disk(), options->b).path().string() << std::endl;
   });
 }
 
