@@ -80,6 +80,7 @@ StepReport Trainer::train_step() {
                       .targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.samples)),
                       .lr = shared_settings(config_.optim).lr * schedule_.factor(counters_.step)};
   const StepReport report = step_.run(plan, [this] { return loader_->next(); });
+  if (samples_) samples_->write(counters_.step + 1, static_cast<std::uint64_t>(counters_.samples), share(), data_);
   counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
   return report;
 }
@@ -126,6 +127,12 @@ void Trainer::begin() {
                       .device = device_,
                       .silent = !leads()});
   if (leads()) metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
+  if (config_.log.samples) {
+    together(communicator_, [&] {
+      if (leads()) make_folders(files_, folder_.samples());
+    });
+    samples_ = std::make_unique<SampleLog>(files_, folder_.samples(), communicator_.rank(), counters_.step);
+  }
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
   status_.running(counters_.step);
   const bool evaluated = any(communicator_, leads() && metrics_->evaluated());

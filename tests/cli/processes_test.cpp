@@ -1,6 +1,9 @@
 // Training with several processes of this machine.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "tests/cli/small_job.h"
 
 namespace peerless {
@@ -119,11 +122,25 @@ double last_loss(const std::string& metrics) {
   return std::stod(metrics.substr(at + 7));
 }
 
+// What all processes of all starts of a run wrote of its samples, by step and position; a later start wins.
+std::map<std::pair<int, int>, std::string> samples_of(const std::filesystem::path& run) {
+  std::map<std::pair<int, int>, std::string> samples;
+  std::set<std::filesystem::path> files;
+  for (const auto& file : std::filesystem::directory_iterator(run / "samples")) files.insert(file.path());
+  for (const auto& file : files) {
+    std::istringstream lines(test::content(file));
+    int step, position;
+    for (std::string sample; lines >> step >> position && std::getline(lines, sample);)
+      samples[{step, position}] = sample;
+  }
+  return samples;
+}
+
 // In sequence the sums are rounded otherwise, of the same samples.
 TEST_P(EveryKind, AnyNumberThatDividesTrainsOnTheSameBatches) {
   const auto twelve = [&](const Settings& more) {
     auto all = with(more);
-    all.insert(all.end(), {"train.global_batch_size=24", "train.max_steps=30"});
+    all.insert(all.end(), {"train.global_batch_size=24", "train.max_steps=30", "log.samples=true"});
     return all;
   };
   expect_all(train(1, "whole", twelve({})), 0);
@@ -132,6 +149,8 @@ TEST_P(EveryKind, AnyNumberThatDividesTrainsOnTheSameBatches) {
   expect_all(train(4, "parts", twelve({"train.stop_at=22"})), 0);
   expect_all(train(1, "parts", twelve({})), 0);
   const double whole = last_loss(job.metrics("whole")), parts = last_loss(job.metrics("parts"));
+  EXPECT_EQ(samples_of(job.of_run("parts")), samples_of(job.of_run("whole")));
+  EXPECT_EQ(samples_of(job.of_run("whole")).size(), 24u * 30u);
   EXPECT_NEAR(parts, whole, (GetParam().name == "dense" ? 1e-4 : 1e-3) * whole);
 }
 

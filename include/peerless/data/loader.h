@@ -35,7 +35,8 @@ class TrainingData {
   std::uint64_t tokens() const;   // of all sources
   std::uint64_t samples() const;  // of one epoch of each source
 
-  // The samples at the positions [first, first + count) of the order.
+  // The sample at a position of the order, and those at [first, first + count).
+  SampleId sample(std::uint64_t position) const { return (*order_)(position); }
   Batch batch(std::uint64_t first, std::int64_t count) const;
 
   // Targets that count in the step whose first sample is at `first`, over all processes: by what its loss is divided.

@@ -83,12 +83,14 @@ struct TrainConfig {
 struct LogConfig {
   Duration every_steps = Duration::of_steps(10);
   std::optional<double> peak_tflops;
+  bool samples = false;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("every_steps", c.every_steps, Any{}, "steps between log lines and records in metrics.jsonl");
     visit("peak_tflops", c.peak_tflops, Above{0},
           "what MFU is a share of; unset: the rate of a matrix product measured at the start");
+    visit("samples", c.samples, Any{}, "also write down which samples each step trained on, in the run's samples/");
   }
   bool operator==(const LogConfig&) const = default;
 };

@@ -3,6 +3,7 @@
 //   config.yaml     the resolved config          metrics.jsonl   what was measured, a record a line (metrics_log.h)
 //   log.txt         all log lines                events.out.*    the same for TensorBoard (event_file.h)
 //   status.json     where the run stands         checkpoints/    step-000000000100/, ...
+//   samples/        what was trained on, where asked for (sample_log.h)
 //   id              the run's name for itself, the same after each resume
 //   .lock           held by the process that trains
 #pragma once
@@ -38,6 +39,7 @@ class RunFolder {
   std::filesystem::path config() const { return path_ / "config.yaml"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path status() const { return path_ / "status.json"; }
+  std::filesystem::path samples() const { return path_ / "samples"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:

@@ -16,6 +16,7 @@
 #include "peerless/train/progress.h"
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
+#include "peerless/train/sample_log.h"
 #include "peerless/train/status.h"
 #include "peerless/train/stop_request.h"
 #include "peerless/train/training_step.h"
@@ -72,7 +73,8 @@ class Trainer {
   CheckpointFolder checkpoints_;
   Counters counters_;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<MetricsLog> metrics_;  // of the process that leads
+  std::unique_ptr<SampleLog> samples_;   // where asked for
   std::unique_ptr<Progress> progress_;
 };
 

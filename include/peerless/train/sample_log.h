@@ -1,0 +1,28 @@
+// Which samples a process trained on: step-000000000007-rank-00001.tsv in the run's samples/, a file for each start and
+// process, beginning after the step of its name. A line a sample:
+//
+//   step <tab> position in the order of samples <tab> source (of data.train) <tab> sample in it <tab> epoch of it
+//
+// After a resume, its lines replace those of the same steps in files of earlier starts.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "peerless/base/files.h"
+#include "peerless/data/loader.h"
+
+namespace peerless {
+
+class SampleLog {
+ public:
+  SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step);
+
+  // The samples of `share` in the step whose first position is `first`.
+  void write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data);
+
+ private:
+  std::unique_ptr<OutputFile> file_;
+};
+
+}  // namespace peerless
