@@ -78,9 +78,9 @@ void send_to_all(Communicator& communicator, const at::Tensor& here, const Tenso
 
 Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block) {
   const std::int64_t blocks = (n + block - 1) / block;
-  const std::int64_t size = (blocks + world_size - 1) / world_size * block;
+  const auto begin = [&](std::int64_t rank) { return std::min(n, blocks * rank / world_size * block); };
   Shares shares;
-  for (std::int64_t r = 0; r < world_size; ++r) shares.push_back({std::min(n, r * size), std::min(n, (r + 1) * size)});
+  for (std::int64_t r = 0; r < world_size; ++r) shares.push_back({begin(r), begin(r + 1)});
   return shares;
 }
 

@@ -4,6 +4,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+
 namespace peerless {
 namespace {
 
@@ -68,12 +70,17 @@ void RowReduction::gather_changed(const at::Tensor& table) const {
   }
 }
 
+std::size_t RowReduction::owner_of(std::int64_t row) const {
+  const auto after = [](std::int64_t r, const Share& share) { return r < share.end; };
+  return static_cast<std::size_t>(std::upper_bound(shares_.begin(), shares_.end(), row, after) - shares_.begin());
+}
+
 std::vector<RowReduction::Rows> RowReduction::sorted_by_owner(const RowGrad& rows) const {
   std::vector<std::vector<std::int32_t>> ids(sums_.size());
   std::vector<std::vector<std::int64_t>> slots(sums_.size());
   for (std::size_t slot = 0; slot < rows.ids().size(); ++slot) {
     const auto row = rows.ids()[slot];
-    const auto owner = static_cast<std::size_t>(row / shares_.front().size());
+    const auto owner = owner_of(row);
     ids[owner].push_back(static_cast<std::int32_t>(row - shares_[owner].begin));
     slots[owner].push_back(static_cast<std::int64_t>(slot));
   }

@@ -61,11 +61,11 @@ TEST_P(Sum, ReachesTheOwnerAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Processes, Sum, testing::Values(1, 2, 3, 4, 5, 8));
 
-TEST(Shares, AreWholeBlocksAndEqualButTheLast) {
+TEST(Shares, AreWholeBlocksAndDifferByOneAtMost) {
   EXPECT_EQ(equal_shares(10, 2, 1), (Shares{{0, 5}, {5, 10}}));
-  EXPECT_EQ(equal_shares(10, 4, 1), (Shares{{0, 3}, {3, 6}, {6, 9}, {9, 10}}));
+  EXPECT_EQ(equal_shares(10, 4, 1), (Shares{{0, 2}, {2, 5}, {5, 7}, {7, 10}}));
   EXPECT_EQ(equal_shares(10, 3, 4), (Shares{{0, 4}, {4, 8}, {8, 10}}));
-  EXPECT_EQ(equal_shares(3, 2, 4), (Shares{{0, 3}, {3, 3}}));
+  EXPECT_EQ(equal_shares(3, 2, 4), (Shares{{0, 0}, {0, 3}}));
   EXPECT_EQ(equal_shares(0, 2, 4), (Shares{{0, 0}, {0, 0}}));
 }
 

@@ -26,7 +26,7 @@ struct Share {
 };
 using Shares = std::vector<Share>;  // by rank
 
-// Of n elements, equal but for the last ones.
+// Of n elements: as many blocks each, or one more. The last block may be short.
 Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block);
 
 struct SharedTensor {

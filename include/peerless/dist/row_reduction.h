@@ -34,6 +34,7 @@ class RowReduction {
   struct Rows {
     at::Tensor ids, squares, values;
   };
+  std::size_t owner_of(std::int64_t row) const;
   std::vector<Rows> sorted_by_owner(const RowGrad& rows) const;
   Rows room_for(std::int64_t count) const;
   // What the others send here for what is sent to each of them; by rank, what stays here too.
