@@ -5,7 +5,7 @@
 #
 #   --cuda          also NVIDIA's libraries, to run what `cmake --preset cuda` builds (with a CUDA toolkit of yours)
 #   --dev           also a Python environment with PyTorch and Transformers, which tests/peers compares against
-#   --launchers     also Open MPI, for tests/launch
+#   --launchers     also Open MPI and Slurm, for tests/launch
 #   --no-packages   leave the system's packages alone (they are there in a form that dpkg does not know)
 #
 # System packages come from apt. LibTorch and SentencePiece, pinned by hash, go to a cache outside the clone:
@@ -32,7 +32,7 @@ at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]];
 needed_packages=(g++ cmake ninja-build ccache git ca-certificates unzip python3 python3-pip
   libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libgloo-dev libgtest-dev libgmock-dev)
 [[ $dev == no ]] || needed_packages+=(python3-venv)
-[[ $launchers == no ]] || needed_packages+=(openmpi-bin)
+[[ $launchers == no ]] || needed_packages+=(openmpi-bin slurm-wlm munge)
 
 # A tool may come from elsewhere than its package (a newer CMake, say): being callable is enough.
 missing_packages() {

@@ -5,7 +5,8 @@
 #   scripts/test.sh data model             the tests of these rooms
 #   scripts/test.sh 'Loader.*'             the tests that a GoogleTest filter names
 #   scripts/test.sh peers                  compare with PyTorch and Transformers (installs them: scripts/setup.sh --dev)
-#   scripts/test.sh launch [REGEX]         under torchrun and mpirun (installs them: scripts/setup.sh --dev --launchers)
+#   scripts/test.sh launch [REGEX]         under torchrun, mpirun and a Slurm of its own (scripts/setup.sh --dev
+#                                          --launchers); scripts/test.sh slurm: under Slurm alone
 #   scripts/test.sh --preset asan [...]    another preset of CMakePresets.json than release
 #
 # The last line says how it went: "N passed, N failed, N skipped". Lines above it name the skipped tests, with reasons.
@@ -41,6 +42,7 @@ if [[ ${names[*]} == peers ]]; then
   exec "$(cached dev)/bin/python" tests/peers/run.py
 fi
 
+[[ ${names[*]} != slurm ]] || names=(launch slurm)
 if [[ ${names[0]:-} == launch ]]; then
   scripts/setup.sh --dev --launchers
   build_it peerless

@@ -4,7 +4,8 @@
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 program=${PEERLESS_PROGRAM:?scripts/test.sh launch sets it}
-torchrun=${PEERLESS_TORCHRUN:?scripts/test.sh launch sets it}
+export TORCHRUN=${PEERLESS_TORCHRUN:?scripts/test.sh launch sets it}
+launch=$here/../../scripts/launch
 source "$here/job.sh"
 for file in "$here"/test_*.sh; do source "$file"; done
 
@@ -12,13 +13,14 @@ passed=0 failed=0
 for name in $(compgen -A function | grep '^test_' | grep -E "${1:-.}"); do
   folder=$(mktemp -d)
   started=$SECONDS
-  if (cd "$folder" && prepare_job && set -e && "$name") >"$folder/log" 2>&1; then
+  (set -e; cd "$folder"; prepare_job; "$name") >"$folder/log" 2>&1 & # in a condition, set -e would have no effect
+  if wait $!; then
     passed=$((passed + 1))
     printf 'ok      %s  %d s\n' "${name#test_}" $((SECONDS - started))
   else
     failed=$((failed + 1))
     printf 'FAILED  %s  %d s\n' "${name#test_}" $((SECONDS - started))
-    sed 's/^/  /' "$folder/log"
+    tail -n 60 "$folder/log" | sed 's/^/  /'
   fi
   rm -rf "$folder"
 done

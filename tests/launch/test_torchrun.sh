@@ -2,7 +2,7 @@
 
 test_torchrun_trains_as_one_process() {
   train_alone one
-  "$torchrun" --no-python --nproc-per-node 2 "$program" train --config run.yaml run.name=two
+  "$launch/torchrun.sh" 2 "$program" --config run.yaml run.name=two
   same_runs one two
 }
 
@@ -10,7 +10,7 @@ test_torchrun_trains_as_one_process() {
 test_torchrun_restarts_after_a_kill() {
   local agent restarts
   train_alone one
-  "$torchrun" --no-python --nproc-per-node 2 --max-restarts 1 "$program" train --config run.yaml run.name=two &
+  "$launch/torchrun.sh" 2 "$program" --config run.yaml run.name=two &
   agent=$!
   wait_for runs/two/log.txt 'step 60/200'
   kill -KILL "$(process_of two 2)"
@@ -22,5 +22,5 @@ test_torchrun_restarts_after_a_kill() {
 
 # What is wrong with the config is wrong in every attempt: no worker hangs, and torchrun fails.
 test_torchrun_fails_when_all_do() {
-  ! timeout 60 "$torchrun" --no-python --nproc-per-node 3 "$program" train --config run.yaml run.name=three
+  ! timeout 60 "$launch/torchrun.sh" 3 "$program" --config run.yaml run.name=three
 }

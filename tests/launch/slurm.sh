@@ -1,0 +1,68 @@
+# A Slurm of two virtual nodes on this machine, for tests; sourced by run.sh. Needs root, slurm-wlm and munge.
+
+start_slurm() { # in a folder of its own, with ports off the defaults; SLURM_CONF tells all commands where
+  local host folder=$PWD/slurm
+  host=$(hostname -s)
+  mkdir -p "$folder/state" "$folder/spool-n1" "$folder/spool-n2" /run/munge
+  chown -R munge: /etc/munge /run/munge /var/log/munge /var/lib/munge
+  munge -n 2>/dev/null | unmunge >/dev/null 2>&1 || runuser -u munge -- munged --force
+  cat >"$folder/slurm.conf" <<CONF
+ClusterName=test
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=16817
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+MpiDefault=none
+ReturnToService=2
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool-%n
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd-%n.pid
+SlurmctldLogFile=$folder/slurmctld.log
+SlurmdLogFile=$folder/slurmd-%n.log
+KillWait=30
+NodeName=n[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[16818-16819] CPUs=1
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+  export SLURM_CONF=$folder/slurm.conf
+  trap stop_slurm EXIT
+  slurmctld -i
+  slurmd -N n1
+  slurmd -N n2
+  local i
+  for i in {1..100}; do
+    [[ $(sinfo -h -o '%T %D' 2>/dev/null) != 'idle 2' ]] || return 0
+    sleep 0.2
+  done
+  echo "Slurm does not start"
+  tail -n 20 "$folder"/*.log
+  return 1
+}
+
+stop_slurm() {
+  local file
+  scancel --user root 2>/dev/null || true
+  for file in slurm/*.pid; do
+    [[ ! -f $file ]] || kill "$(cat "$file")" 2>/dev/null || true
+  done
+  sleep 0.5
+}
+
+# Waits until a job is in a state, for a minute at most.
+wait_for_job() { # JOB STATE
+  local i state
+  for i in {1..300}; do
+    state=$(scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p')
+    [[ $state != "$2" ]] || return 0
+    [[ $state != FAILED ]] || break
+    sleep 0.2
+  done
+  scontrol show job "$1"
+  cat slurm-*.out
+  return 1
+}
