@@ -26,6 +26,12 @@ def config_of(clip=0.0, tables={}, **optim):
     return {"vocab_size": 50, "dtype": "fp64", "model": model, "optim": optim}
 
 
+def as_saved(name, tensor):
+    """Moments of dense parameters are saved flat."""
+    flat = name.startswith("optim.") and ".tables." not in name and isinstance(tensor, torch.Tensor) and tensor.dim() > 0
+    return tensor.flatten() if flat else tensor
+
+
 def run(config):
     """The weights before, and all that ours and the reference make of them."""
     tensors = batches(config, STEPS, length=5)
@@ -48,7 +54,7 @@ def run(config):
 def test_update(options):
     with patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):  # torch.optim.Muon would orthogonalize in bf16
         _, ours, reference = run(config_of(**options))
-    results = {name: r for name, r in reference.items() if not name.startswith(("gradient.", "logits"))}
+    results = {n: as_saved(n, r) for n, r in reference.items() if not n.startswith(("gradient.", "logits"))}
     assert_near(ours, results, CLIPPED_TOLERANCE if options.get("clip") == 0.05 else TOLERANCE)
     assert ours["optim.num_updates"] == STEPS
 
