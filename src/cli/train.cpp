@@ -13,7 +13,9 @@ std::string keys_of_the_config() {
         concat("  ", row.key, std::string(std::max(kColumn, row.key.size() + 1) - row.key.size(), ' '), row.text, "\n");
   return text +
          "Results go to <run.dir>/<run.name>/. Exit codes: 0 done or paused at train.stop_at, 75 stopped on request "
-         "(the same command goes on, with --resume auto), 65 data, 66 no input, 73 output, 74 input/output, 78 config, "
+         "(the same command goes on, with --resume auto), 65 data, 66 no input, 70 internal, 73 output, 74 "
+         "input/output, "
+         "76 another process failed, 78 config, "
          "80 diverged.";
 }
 

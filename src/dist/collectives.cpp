@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
+#include <exception>
 
 #include "peerless/base/error.h"
 
@@ -139,14 +139,23 @@ std::vector<std::string> gather(Communicator& communicator, const std::string& h
 }
 
 void together(Communicator& communicator, const std::function<void()>& work) {
-  std::optional<Error> mine;
+  std::exception_ptr mine;
+  std::string outcome;
+  const auto note = [&](ExitCode code, const char* what) {
+    mine = std::current_exception();
+    outcome = concat(static_cast<int>(code), " ", what);
+  };
   try {
     work();
   } catch (const Error& error) {
-    mine = error;
+    note(error.code(), error.what());
+  } catch (const c10::Error& error) {
+    note(ExitCode::internal, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    note(ExitCode::internal, error.what());
   }
-  const auto outcomes = gather(communicator, mine ? concat(static_cast<int>(mine->code()), " ", mine->what()) : "");
-  if (mine) throw *mine;
+  const auto outcomes = gather(communicator, outcome);
+  if (mine) std::rethrow_exception(mine);
   for (std::size_t r = 0; r < outcomes.size(); ++r) {
     if (outcomes[r].empty()) continue;
     const auto space = outcomes[r].find(' ');

@@ -39,10 +39,10 @@ class GradientReduction::Impl {
  private:
   struct Bucket {
     std::size_t first, last;     // the gradients' places [first, last)
-    std::int64_t waits_for = 0;  // of their parameters, in this backward
+    std::int64_t waits_for = 0;  // gradients of them, in this backward
   };
   void make_buckets();
-  void arrived(Bucket& bucket);
+  void arrived(Bucket& bucket, std::size_t place);
   void launch_ready();
   void reduce(const Bucket& bucket);
   void add_levels(std::int64_t begin, std::int64_t end);
@@ -55,9 +55,10 @@ class GradientReduction::Impl {
   const SumOrder order_;
   const std::vector<Shares> owners_;
   std::vector<Bucket> buckets_;
-  std::size_t launched_ = 0;     // of them, from the last on
-  bool last_ = false;            // the step's last backward runs
-  std::int64_t num_levels_ = 0;  // that are full when it does
+  std::size_t launched_ = 0;       // of them, from the last on
+  std::vector<bool> has_arrived_;  // of each place
+  bool last_ = false;              // the step's last backward runs
+  std::int64_t num_levels_ = 0;    // that are full when it does
   std::vector<Level> levels_;
   std::vector<RowReduction> tables_;
   SideStream side_;
@@ -97,16 +98,19 @@ void GradientReduction::Impl::make_buckets() {
   }
   for (auto& bucket : buckets_)
     for (std::size_t i = bucket.first; i < bucket.last; ++i)
-      torch::autograd::impl::set_post_acc_grad_hooks(places[i].parameter,
-                                                     std::make_unique<Hook>([this, &bucket] { arrived(bucket); }));
+      torch::autograd::impl::set_post_acc_grad_hooks(
+          places[i].parameter, std::make_unique<Hook>([this, &bucket, i] { arrived(bucket, i); }));
 }
 
 void GradientReduction::Impl::run(std::int64_t micro_batches, const std::function<void()>& backward) {
+  TORCH_CHECK(order_ == SumOrder::sequence || std::has_single_bit(static_cast<std::uint64_t>(micro_batches)),
+              micro_batches, " micro-batches are no whole tree");
   for (std::int64_t i = 0; i < micro_batches - 1; ++i) {
     backward();
     if (order_ == SumOrder::tree) keep(i);
   }
   launched_ = 0;
+  has_arrived_.assign(gradients_.places().size(), false);
   for (auto& bucket : buckets_) bucket.waits_for = static_cast<std::int64_t>(bucket.last - bucket.first);
   num_levels_ = order_ == SumOrder::tree ? std::countr_one(static_cast<std::uint64_t>(micro_batches - 1)) : 0;
   last_ = true;
@@ -123,9 +127,10 @@ void GradientReduction::Impl::run(std::int64_t micro_batches, const std::functio
   finish_tables();
 }
 
-void GradientReduction::Impl::arrived(Bucket& bucket) {
+void GradientReduction::Impl::arrived(Bucket& bucket, std::size_t place) {
   if (!last_) return;
-  TORCH_CHECK(bucket.waits_for > 0, "a parameter got its gradient a second time in one backward");
+  TORCH_CHECK(!has_arrived_[place], "a parameter got its gradient a second time in one backward");
+  has_arrived_[place] = true;
   --bucket.waits_for;
   launch_ready();
 }

@@ -59,7 +59,7 @@ void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
   backends_.device->startCoalescing();  // of them all, as each alone could wait for another
   start(/*on_host=*/false);
   const auto all = backends_.device->endCoalescing();
-  if (all && !transfers.empty()) wait(transfers.front().peer, *all);
+  if (all && !transfers.empty()) all->wait();  // in stream order; NCCL's own watchdog knows the timeout
 }
 
 void ProcessGroup::start_all(const Messages& messages, Operation operation, bool on_host,

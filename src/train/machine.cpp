@@ -1,6 +1,7 @@
 #include "peerless/train/machine.h"
 
 #include <ATen/DeviceAccelerator.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,7 +22,11 @@ std::string host_name() {
   return name.data();
 }
 
-std::int64_t num_cores() { return std::thread::hardware_concurrency(); }
+std::int64_t num_cores() {
+  cpu_set_t usable;
+  if (sched_getaffinity(0, sizeof usable, &usable) == 0) return CPU_COUNT(&usable);
+  return std::thread::hardware_concurrency();  // more than cpu_set_t can tell apart
+}
 
 std::string cores() {
   std::ifstream status("/proc/self/status");

@@ -4,6 +4,7 @@
 
 #include "peerless/base/error.h"
 #include "peerless/base/hash.h"
+#include "peerless/base/random.h"
 #include "peerless/dist/collectives.h"
 
 namespace peerless {
@@ -11,10 +12,12 @@ namespace {
 
 constexpr std::int64_t kBytes = std::int64_t{64} << 20;
 
-std::string digest_of(const at::Tensor& tensor, std::int64_t number) {
+std::string digest_of(const at::Tensor& tensor, std::int64_t step) {
   const std::int64_t size = std::max<std::int64_t>(1, kBytes / static_cast<std::int64_t>(tensor.element_size()));
   const std::int64_t pieces = std::max<std::int64_t>(1, (tensor.numel() + size - 1) / size);
-  const std::int64_t begin = number % pieces * size, end = std::min(tensor.numel(), begin + size);
+  const auto piece =
+      static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(step), "piece") % static_cast<std::uint64_t>(pieces));
+  const std::int64_t begin = piece * size, end = std::min(tensor.numel(), begin + size);
   const auto host = tensor.detach().view(-1).slice(0, begin, end).to(at::kCPU);
   Hasher hasher;
   hasher.update({static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()});
@@ -39,14 +42,14 @@ std::string groups(const std::vector<std::string>& digests) {
 
 }  // namespace
 
-void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t number) {
+void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t step) {
   if (communicator.world_size() == 1) return;
   std::vector<std::string> names;
   std::string digests;
   for (const auto& [name, tensor, slice] : tensors) {
     if (slice) continue;
     names.push_back(name);
-    digests += digest_of(tensor, number) + "\n";
+    digests += digest_of(tensor, step) + "\n";
   }
   const auto all = gather(communicator, digests);
   if (std::all_of(all.begin(), all.end(), [&](const auto& other) { return other == all.front(); })) return;

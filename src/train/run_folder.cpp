@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kId = "id";
+constexpr std::uint64_t kIdLimit = 64;
 constexpr const char* kLock = ".lock";
 // What a first start that was cut short may have left.
 constexpr std::array<std::string_view, 2> kOurs = {kLock, ".id.tmp"};
@@ -42,8 +43,15 @@ void check_free(const Files& files, const fs::path& folder, RunMode mode) {
 
 }  // namespace
 
+RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folder, const std::string& id) {
+  const auto file = folder / kId;
+  if (!exists(files, file) || read_text(files, file, kIdLimit) != id)
+    throw Error(ExitCode::output, folder,
+                ": is not the folder that process 0 opened; run.dir must be one that all hosts share");
+  return {folder, id, nullptr};
+}
+
 RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
-  constexpr std::uint64_t kLimit = 64;
   const auto id_file = folder / kId;
   if (!exists(files, id_file)) check_free(files, folder, mode);
   make_folders(files, folder);
@@ -52,7 +60,7 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
     if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())
       throw Error(ExitCode::output, folder,
                   ": already holds a run; choose another run.name, or go on with it by --resume auto");
-    return {folder, Digest::parse(read_text(files, id_file, kLimit), id_file.string()).hex(), std::move(lock)};
+    return {folder, Digest::parse(read_text(files, id_file, kIdLimit), id_file.string()).hex(), std::move(lock)};
   }
   const std::string id = new_id();
   write_atomically(files, id_file, id);

@@ -3,17 +3,15 @@
 #include "peerless/checkpoint/checkpoint.h"
 
 namespace peerless {
-namespace {
 
-std::unique_ptr<OutputFile> start_file(Files& files, const std::filesystem::path& path) {
-  if (exists(files, path)) files.remove(path);  // of a start that came to no later checkpoint
-  return files.create(path);
+void start_sample_logs(Files& files, const std::filesystem::path& folder, std::int64_t first_step) {
+  make_folders(files, folder);
+  for (const auto& name : files.list(folder))
+    if (name.starts_with(step_name(first_step))) files.remove(folder / name);
 }
 
-}  // namespace
-
 SampleLog::SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step)
-    : file_(start_file(files, folder / concat(step_name(first_step), "-rank-", zero_padded(rank, 5), ".tsv"))) {}
+    : file_(files.create(folder / concat(step_name(first_step), "-rank-", zero_padded(rank, 5), ".tsv"))) {}
 
 void SampleLog::write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data) {
   std::string lines;

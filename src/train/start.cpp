@@ -133,7 +133,10 @@ RunFolder open_folder(Communicator& communicator, const RunConfig& config, const
     if (communicator.rank() == 0) folder = RunFolder::open(files, path, mode_of(options));
   });
   const auto id = gather(communicator, folder ? folder->id() : "").front();
-  return folder ? std::move(*folder) : RunFolder::opened_by_another(path, id);
+  together(communicator, [&] {
+    if (!folder) folder = RunFolder::opened_by_another(files, path, id);
+  });
+  return std::move(*folder);
 }
 
 Start find_start(Communicator& communicator, const RunFolder& folder, const StartOptions& options, Files& files) {
@@ -152,12 +155,15 @@ Start find_start(Communicator& communicator, const RunFolder& folder, const Star
 
 // All must run the same program on the same config: else they would wait for each other for ever, or train nonsense.
 void check_equal(Communicator& communicator, const RunConfig& config) {
-  const auto programs = gather(communicator, program_version()), configs = gather(communicator, config::dump(config));
+  const auto programs = gather(communicator, program_version());
+  for (std::size_t r = 1; r < programs.size(); ++r)
+    if (programs[r] != programs[0])
+      throw Error(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
+                  "; all must run the same program");
+  const auto configs = gather(communicator, config::dump(config));
   const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
   std::string lines;
   for (std::size_t r = 1; r < configs.size(); ++r) {
-    if (programs[r] != programs[0])
-      lines += concat("\n  process ", r, " is version ", programs[r], ", process 0 is ", programs[0]);
     for (const auto& d : config::compare(first, config::parse<RunConfig>(configs[r], concat("config of process ", r))))
       lines += concat("\n  ", d.path, ": is ", d.before, " in process 0, ", d.after, " in process ", r);
   }
@@ -211,9 +217,9 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
 
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
   constexpr std::chrono::milliseconds kTimeout = std::chrono::minutes(10);
-  const StopRequest stop;
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
   const auto communicator = join(launch, choose_device(config.device, launch.local_rank), kTimeout);
+  const StopRequest stop;  // before this, a signal ends the process: there is nothing to save yet
   check_equal(*communicator, config);
   prepare_process(config.train.threads, sharers_of_cores(*communicator));
   const auto folder = open_folder(*communicator, config, options, files);

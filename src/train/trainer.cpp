@@ -49,6 +49,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       step_(*model_, config.optim, communicator, division_of(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
+  share().check();
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
@@ -63,7 +64,7 @@ ExitCode Trainer::run(const StopRequest& stop) {
 
     stopping = asked_to_stop(stop);
     const bool ending = stopping || finished();
-    if (due(config_.parallel.check_every_steps)) check();
+    if (due(config_.parallel.check_every_steps)) check_replicas(communicator_, tensors_of(Part::all), counters_.step);
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
     if (due(config_.checkpoint.every_steps) || ending) save();
     if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
@@ -126,13 +127,12 @@ void Trainer::begin() {
                       .peak_flops_per_second = peak.flops_per_second * static_cast<double>(communicator_.world_size()),
                       .device = device_,
                       .silent = !leads()});
-  if (leads()) metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
-  if (config_.log.samples) {
-    together(communicator_, [&] {
-      if (leads()) make_folders(files_, folder_.samples());
-    });
+  together(communicator_, [this] {
+    if (leads()) metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
+    if (leads() && config_.log.samples) start_sample_logs(files_, folder_.samples(), counters_.step);
+  });
+  if (config_.log.samples)
     samples_ = std::make_unique<SampleLog>(files_, folder_.samples(), communicator_.rank(), counters_.step);
-  }
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
   status_.running(counters_.step);
   const bool evaluated = any(communicator_, leads() && metrics_->evaluated());
@@ -197,12 +197,8 @@ void Trainer::validate() {
   metrics_->sync();
 }
 
-void Trainer::check() {
-  const auto every = config_.parallel.check_every_steps.steps(config_.train.max_steps, config_.tokens_per_step());
-  check_replicas(communicator_, tensors_of(Part::all), counters_.step / every);
-}
-
 void Trainer::save() {
+  check_replicas(communicator_, tensors_of(Part::all), counters_.step);  // no diverged one may become durable
   if (leads()) metrics_->sync();
   State mine = leads() ? counters_.state() : State();
   mine.add(to_state(part_to_save(tensors_of(Part::all), communicator_)));

@@ -27,6 +27,15 @@ TEST(Reshard, AnyNumberOfFilesHoldsTheSame) {
   }
 }
 
+// Least of all one that a run saves into.
+TEST(Reshard, AFolderThatHoldsSomethingIsRefused) {
+  MemoryFiles files;
+  test::SmallRun run(40);
+  CheckpointFolder(files, "/run").save(run.state(), run.info());
+  EXPECT_EQ(test::complaint([&] { reshard(files, find_checkpoint(files, "/run"), "/run", 2); }),
+            (test::Complaint{ExitCode::output, "/run: is not empty; name a new folder"}));
+}
+
 TEST(Reshard, NoFileIsTooFew) {
   MemoryFiles files;
   test::SmallRun run(40);

@@ -62,6 +62,7 @@ struct Variant {
 const std::vector<Variant> kVariants{
     {"peer", {}},
     {"dense", {"model.layers=[]"}},
+    {"peer_dense_updates", {"optim.tables.update=dense"}},
     {"moe",
      {"model.layers=[]",
       "model.ffw={kind: moe, num_experts: 6, top_k: 2, d_expert: 8, shared_experts: 1, bias_update_rate: 0.01}"}},
@@ -185,6 +186,21 @@ TEST_F(Processes, OneThatIsAskedToStopStopsAll) {
   EXPECT_EQ(first.code, 75) << first;
   EXPECT_EQ(second.code, 75) << second;
   EXPECT_NE(first.err.find("another process asks to stop: saving first"), std::string::npos) << first;
+}
+
+TEST_F(Processes, OneThatDiesEndsTheOther) {
+  std::vector<Process> started;
+  for (const int rank : {0, 1}) {
+    auto settings = meet(rank, 2, "file:meeting");
+    settings.push_back("train.global_batch_size=64");
+    started.push_back(job.start("a", settings));
+  }
+  ASSERT_TRUE(started[0].prints("step 3/40"));
+  started[1].signal(SIGKILL);
+  started[1].wait();
+  const auto survivor = started[0].wait();
+  EXPECT_EQ(survivor.code, 76) << survivor;
+  EXPECT_NE(survivor.err.find("process 1 does not answer: "), std::string::npos) << survivor;
 }
 
 // What is wrong with one of them ends all, with one code, and each line says whose fault it is.

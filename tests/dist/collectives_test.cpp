@@ -106,6 +106,21 @@ TEST(Collectives, WhatFailsOnOneFailsOnAll) {
   });
 }
 
+TEST(Collectives, WhatIsNoErrorOfOursFailsOnAllToo) {
+  in_group(2, [](Communicator& communicator) {
+    const auto fail = [&] {
+      together(communicator, [&] {
+        if (communicator.rank() == 0) throw std::runtime_error("no memory");
+      });
+    };
+    if (communicator.rank() == 0) {
+      EXPECT_THROW(fail(), std::runtime_error);
+    } else {
+      EXPECT_EQ(test::complaint(fail), (test::Complaint{ExitCode::internal, "process 0: no memory"}));
+    }
+  });
+}
+
 TEST(Collectives, OneProcessNeedsNoOther) {
   const auto alone = single_process();
   const auto flat = at::arange(5, at::kFloat);

@@ -20,9 +20,9 @@ constexpr std::int64_t kRows = 40, kWidth = 6;
 // Three matrices of 3 MB, so that buckets end within them, one that no loss uses, and a table.
 struct Parts : Module {
   Parts() : Module(at::kFloat) {
+    make_parameter("unused", {5}, Role::vector, Init::constant(1));
     for (const char* name : {"a", "b", "c"})
       matrices.push_back(make_parameter(name, {1000, 750}, Role::matrix, Init::normal(1)));
-    make_parameter("unused", {5}, Role::vector, Init::constant(1));
     make_table("table", at::empty({kRows, kWidth}), Init::constant(0), rows);
   }
   std::vector<at::Tensor> matrices;

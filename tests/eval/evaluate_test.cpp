@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "tests/data/shards.h"
+#include "tests/support/local_group.h"
 #include "tests/support/models.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tensors.h"
@@ -88,6 +89,25 @@ TEST_F(Evaluating, DoesNotDependOnTheBatch) {
 TEST_F(Evaluating, TheSameModelGivesTheSameBits) {
   const auto model = make_model(test::small_peer_model(), kVocab, kLength);
   EXPECT_EQ(evaluate(*model, set(3)).summed_loss, evaluate(*model, set(3)).summed_loss);
+}
+
+// Also where there are more of them than batches.
+TEST_F(Evaluating, AnyNumberOfProcessesGivesTheWholeReport) {
+  for (const std::int64_t batch : {1, 5, 100}) {
+    const auto alone = evaluate(*make_model(test::small_peer_model(), kVocab, kLength), set(batch));
+    for (const std::int64_t processes : {2, 3, 4}) {
+      test::in_group(processes, [&](Communicator& communicator) {
+        const auto model = make_model(test::small_peer_model(), kVocab, kLength);
+        const auto report = evaluate(*model, set(batch), communicator);
+        const bool power_of_two = processes != 3;
+        EXPECT_NEAR(report.summed_loss, alone.summed_loss, power_of_two ? 0 : 1e-12 * alone.summed_loss);
+        ASSERT_EQ(report.figures.size(), alone.figures.size());
+        for (std::size_t i = 0; i < alone.figures.size(); ++i)
+          EXPECT_NEAR(report.figures[i].second, alone.figures[i].second, power_of_two ? 0 : 1e-6);
+        EXPECT_EQ(report.targets, alone.targets);
+      });
+    }
+  }
 }
 
 TEST_F(Evaluating, TellsHowExpertsAreUsed) {

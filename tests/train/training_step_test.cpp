@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "tests/support/local_group.h"
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"
 
@@ -110,6 +111,26 @@ TEST(TrainingStep, ChangesAllThatACleanStepShould) {
   EXPECT_FALSE(report.aux_loss.has_value());
   const auto names = training.step.named_tensors();
   for (std::size_t i = 0; i < names.size(); ++i) EXPECT_FALSE(same_bits(names[i].tensor, before[i])) << names[i].name;
+}
+
+TEST(TrainingStep, ANanOnOneProcessLeavesNoTraceOnAny) {
+  for (const bool zero : {false, true}) {
+    test::in_group(3, [&](Communicator& communicator) {
+      const auto model = test::make_model(test::small_peer_model());
+      TrainingStep step{*model, AdamWConfig{}, communicator, {.zero = zero}};
+      const StepPlan plan{.micro_batches_here = 1, .micro_batches = 3, .targets = 3 * kTargets, .lr = 1e-2};
+      const auto number = static_cast<std::uint64_t>(communicator.rank());
+      EXPECT_FALSE(step.run(plan, [&] { return Training::batch(number); }).skipped);
+      const auto before = copy_of(step.named_tensors());
+      const auto report = step.run(plan, [&] {
+        if (communicator.rank() == 1)
+          step.parameters().at("decoder.layers.0.attention.q.weight").tensor.grad()[0][0] = kNan;
+        return Training::batch(number + 3);
+      });
+      EXPECT_TRUE(report.skipped) << communicator.rank();
+      expect_same(copy_of(step.named_tensors()), before, step.named_tensors());
+    });
+  }
 }
 
 }  // namespace

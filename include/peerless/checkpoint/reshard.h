@@ -2,7 +2,8 @@
 // such thing: any number of processes reads any number of files.
 //
 // Memory   one of the new files
-// Errors   those of Checkpoint and Save; Error(usage) unless there is at least one part
+// Errors   those of Checkpoint and Save; Error(output) unless the folder is new or empty; Error(usage) unless there is
+//          at least one part
 #pragma once
 
 #include <filesystem>

@@ -47,8 +47,8 @@ bool any(Communicator& communicator, bool here);
 std::vector<std::string> gather(Communicator& communicator, const std::string& here);
 std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
 
-// Calls `work` on all; returns when it went well on all. Where it threw an Error, all throw it: the others with the
-// number of the process before it.
+// Calls `work` on all; returns when it went well on all. What it throws on one, all throw: the others an Error with the
+// number of the process before its words.
 void together(Communicator& communicator, const std::function<void()>& work);
 
 }  // namespace peerless

@@ -7,9 +7,9 @@
 
 namespace peerless {
 
-// Compares the digests of all tensors that are no slices. Of a tensor of more than 64 MiB one check covers 64 MiB, the
-// next check the next ones: `number` counts the checks. So a check takes some hundredths of a second at most.
+// Compares the digests of all tensors that are no slices. Of a tensor of more than 64 MiB one check covers 64 MiB,
+// drawn by `step`, so that many checks see all of it. Cost: a pass over what is covered.
 // Error(internal) names the tensors and the processes that differ.
-void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t number);
+void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t step);
 
 }  // namespace peerless

@@ -5,7 +5,7 @@
 //   status.json     where the run stands         checkpoints/    step-000000000100/, ...
 //   samples/        what was trained on, where asked for (sample_log.h)
 //   id              the run's name for itself, the same after each resume
-//   .lock           held by the process that trains
+//   .lock           held by the process that trains, of several by the first
 #pragma once
 
 #include <filesystem>
@@ -29,10 +29,8 @@ class RunFolder {
   // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says.
   static RunFolder open(Files& files, const std::filesystem::path& folder, RunMode mode);
 
-  // The same folder for a process beside the one that opened it.
-  static RunFolder opened_by_another(std::filesystem::path folder, std::string id) {
-    return {std::move(folder), std::move(id), nullptr};
-  }
+  // The same folder for a process beside the one that opened it. Error(output) where it is not the same here.
+  static RunFolder opened_by_another(const Files& files, const std::filesystem::path& folder, const std::string& id);
 
   const std::filesystem::path& path() const { return path_; }
   const std::string& id() const { return id_; }

@@ -14,6 +14,10 @@
 
 namespace peerless {
 
+// Makes the folder, and removes in it what a start at the same step has left that came to no later checkpoint. Before
+// any process begins its log.
+void start_sample_logs(Files& files, const std::filesystem::path& folder, std::int64_t first_step);
+
 class SampleLog {
  public:
   SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step);

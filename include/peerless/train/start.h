@@ -21,7 +21,8 @@ struct StartOptions {
 };
 
 // The whole of `peerless train`: joins the processes of the launch, opens the run's folder, builds the trainer, starts
-// it as told, trains. Rank 0 alone writes to the folder.
+// it as told, trains. Rank 0 writes to the folder; the others only their parts of checkpoints, and which samples they
+// saw.
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files);
 
 }  // namespace peerless

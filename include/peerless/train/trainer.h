@@ -46,7 +46,6 @@ class Trainer {
   StepReport train_step();
   void give_up_if_diverged() const;
   void record(const StepReport& report);
-  void check();
   void validate();
   void save();
 
