@@ -20,7 +20,7 @@ for name in $(compgen -A function | grep '^test_' | grep -E "${1:-.}"); do
   else
     failed=$((failed + 1))
     printf 'FAILED  %s  %d s\n' "${name#test_}" $((SECONDS - started))
-    tail -n 60 "$folder/log" | sed 's/^/  /'
+    tail -n 300 "$folder/log" | sed 's/^/  /'
   fi
   rm -rf "$folder"
 done

@@ -34,13 +34,16 @@ CONF
   slurmctld -i
   slurmd -N n1
   slurmd -N n2
+  wait_for_idle_nodes || { tail -n 20 "$folder"/*.log; return 1; }
+}
+
+wait_for_idle_nodes() { # both, for 20 seconds at most
   local i
   for i in {1..100}; do
     [[ $(sinfo -h -o '%T %D' 2>/dev/null) != 'idle 2' ]] || return 0
     sleep 0.2
   done
-  echo "Slurm does not start"
-  tail -n 20 "$folder"/*.log
+  echo "the nodes are not idle: $(sinfo -h -o '%T %D' 2>&1)"
   return 1
 }
 
@@ -51,6 +54,19 @@ stop_slurm() {
     [[ ! -f $file ]] || kill "$(cat "$file")" 2>/dev/null || true
   done
   sleep 0.5
+}
+
+# Waits until nothing is left of a job's former start: another on top of it fails in slurmd. In earnest a requeued job
+# waits for two minutes.
+wait_for_end_of_steps() {
+  local i
+  wait_for_idle_nodes
+  for i in {1..100}; do
+    pgrep slurmstepd >/dev/null || return 0
+    sleep 0.2
+  done
+  echo "slurmstepd is still there"
+  return 1
 }
 
 # Waits until a job is in a state, for a minute at most.

@@ -20,7 +20,8 @@ test_slurm_job_goes_on_after_a_requeue() {
   scancel --signal=TERM "$job" # what --signal=TERM@... sends before the time limit
   wait_for runs/two/log.txt 'stopped: step'
   wait_for_job "$job" PENDING
-  scontrol update jobid="$job" StartTime=now # a requeued job waits for two minutes
+  wait_for_end_of_steps
+  scontrol update jobid="$job" StartTime=now
   wait_for_job "$job" COMPLETED
   grep -q 'resuming from' runs/two/log.txt
   same_runs one two
