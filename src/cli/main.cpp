@@ -6,23 +6,17 @@
 
 #include "peerless/base/version.h"
 #include "peerless/cli/verbs.h"
-#include "peerless/train/setup.h"
+#include "peerless/cluster/fatal.h"
+#include "peerless/params/torch_error.h"
 
 namespace peerless::cli {
 namespace {
-
-int report(ExitCode code, const std::string& what) {
-  auto lines = split(what, '\n');
-  for (auto& line : lines) line = printable(line);
-  std::cerr << "peerless: " << name(code) << ": " << join(lines, "\n") << std::endl;
-  return static_cast<int>(code);
-}
 
 // An answer that did not arrive is no success.
 int delivered(int code) {
   std::cout.flush();
   if (std::cout || code != 0) return code;
-  return report(ExitCode::io, "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
+  return report_fatal(ExitCode::io, "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
 }
 
 int run(int argc, char** argv) {
@@ -45,14 +39,14 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return report(ExitCode::usage, concat(error.what(), "; see --help"));
+    return report_fatal(ExitCode::usage, concat(error.what(), "; see --help"));
   } catch (const Error& error) {
-    return report(error.code(), error.what());
+    return report_fatal(error.code(), error.what());
   } catch (const c10::Error& error) {
     const Error readable = to_error(error);
-    return report(readable.code(), readable.what());
+    return report_fatal(readable.code(), readable.what());
   } catch (const std::exception& error) {
-    return report(ExitCode::internal, error.what());
+    return report_fatal(ExitCode::internal, error.what());
   }
 }
 

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
+#include <optional>
 
-#include "peerless/base/error.h"
+#include "peerless/params/torch_error.h"
 
 namespace peerless {
 namespace {
@@ -139,27 +139,24 @@ std::vector<std::string> gather(Communicator& communicator, const std::string& h
 }
 
 void together(Communicator& communicator, const std::function<void()>& work) {
-  std::exception_ptr mine;
-  std::string outcome;
-  const auto note = [&](ExitCode code, const char* what) {
-    mine = std::current_exception();
-    outcome = concat(static_cast<int>(code), " ", what);
-  };
+  std::optional<SharedError> mine;
   try {
     work();
   } catch (const Error& error) {
-    note(error.code(), error.what());
+    mine.emplace(error.code(), error.what());
   } catch (const c10::Error& error) {
-    note(ExitCode::internal, error.what_without_backtrace());
+    const Error readable = to_error(error);
+    mine.emplace(readable.code(), readable.what());
   } catch (const std::exception& error) {
-    note(ExitCode::internal, error.what());
+    mine.emplace(ExitCode::internal, error.what());
   }
-  const auto outcomes = gather(communicator, outcome);
-  if (mine) std::rethrow_exception(mine);
+  const auto outcomes =
+      gather(communicator, mine ? concat(static_cast<int>(mine->code()), " ", mine->what()) : std::string());
+  if (mine) throw SharedError(*mine);
   for (std::size_t r = 0; r < outcomes.size(); ++r) {
     if (outcomes[r].empty()) continue;
     const auto space = outcomes[r].find(' ');
-    throw Error(static_cast<ExitCode>(std::stoi(outcomes[r])), "process ", r, ": ", outcomes[r].substr(space + 1));
+    throw SharedError(static_cast<ExitCode>(std::stoi(outcomes[r])), "process ", r, ": ", outcomes[r].substr(space + 1));
   }
 }
 

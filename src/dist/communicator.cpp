@@ -12,8 +12,6 @@ class SingleProcess final : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> single_process() { return std::make_unique<SingleProcess>(); }
-
 Communicator& alone() {
   static SingleProcess process;
   return process;

@@ -1,5 +1,6 @@
 #include "src/dist/process_group.h"
 
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "peerless/base/error.h"
@@ -7,14 +8,20 @@
 namespace peerless {
 namespace {
 
+struct Backends {
+  Backend host;    // moves CPU tensors
+  Backend device;  // moves those of a GPU; null without one
+};
+
 class ProcessGroup final : public Communicator {
  public:
-  ProcessGroup(Backends backends, std::chrono::milliseconds timeout)
-      : backends_(std::move(backends)), timeout_(timeout) {}
+  ProcessGroup(Backends backends, cluster::Client& client, std::chrono::milliseconds timeout)
+      : backends_(std::move(backends)), client_(client), timeout_(timeout) {}
 
   std::int64_t rank() const override { return backends_.host->getRank(); }
   std::int64_t world_size() const override { return backends_.host->getSize(); }
   void exchange(const Messages& sent, const Messages& received) override;
+  void set_activity(std::string activity) override { client_.set_activity(std::move(activity)); }
 
  private:
   // One tensor on its way from or to one peer. c10d wants vectors, which outlive the work.
@@ -26,13 +33,19 @@ class ProcessGroup final : public Communicator {
   using Operation = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
   void start_all(const Messages& messages, Operation operation, bool on_host, std::vector<Transfer>& transfers);
   void wait(std::int64_t peer, c10d::Work& work) const;
+  [[noreturn]] void fail(std::int64_t peer, const char* what) const;
 
   Backends backends_;
+  cluster::Client& client_;
   std::chrono::milliseconds timeout_;
 };
 
-[[noreturn]] void fail(std::int64_t peer, const char* what) {
-  throw Error(ExitCode::peer, "process ", peer, " does not answer: ", what);
+// An exchange fails with whom it could not reach; the coordinator knows whose fault that is.
+void ProcessGroup::fail(std::int64_t peer, const char* what) const {
+  constexpr std::chrono::seconds kVerdict{5};
+  client_.report_lost(peer, what);
+  const auto loss = client_.wait_for_loss(kVerdict);
+  throw Error(ExitCode::peer, loss ? loss->text() : concat("rank ", peer, " is lost: ", what));
 }
 
 void ProcessGroup::wait(std::int64_t peer, c10d::Work& work) const {
@@ -46,6 +59,7 @@ void ProcessGroup::wait(std::int64_t peer, c10d::Work& work) const {
 }
 
 void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
+  client_.count_exchange();
   std::vector<Transfer> transfers;
   transfers.reserve(sent.size() + received.size());
   const auto start = [&](bool on_host) {
@@ -79,8 +93,26 @@ void ProcessGroup::start_all(const Messages& messages, Operation operation, bool
 
 }  // namespace
 
-std::unique_ptr<Communicator> process_group(Backends backends, std::chrono::milliseconds timeout) {
-  return std::make_unique<ProcessGroup>(std::move(backends), timeout);
+std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client& client, const std::string& address,
+                                            const Launch& launch, const JoinOptions& options) {
+  // Those of the backends are the last resort: the coordinator first finds out who keeps the others waiting.
+  const auto timeout = options.timeout + std::chrono::seconds(10);
+  Backends backends;
+  try {
+    backends.host = make_gloo(store, launch.rank, launch.world_size, address, timeout);
+    if (!options.device.is_cpu()) {
+      const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>("device", store);
+      backends.device = make_nccl(of_its_own, launch.rank, launch.world_size, address, timeout);
+    }
+  } catch (const c10::Error& error) {
+    throw Error(ExitCode::peer, "the ", launch.world_size,
+                " processes cannot connect to each other: ", error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    if (dynamic_cast<const Error*>(&error)) throw;
+    throw Error(ExitCode::peer, "the ", launch.world_size,
+                " processes cannot connect to each other: ", error.what());
+  }
+  return std::make_unique<ProcessGroup>(std::move(backends), client, timeout);
 }
 
 }  // namespace peerless

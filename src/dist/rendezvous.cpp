@@ -1,57 +1,98 @@
 #include "peerless/dist/rendezvous.h"
 
-#include <torch/csrc/distributed/c10d/FileStore.hpp>
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <algorithm>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "peerless/base/error.h"
-#include "src/dist/network.h"
+#include "peerless/cluster/meeting_place.h"
+#include "peerless/cluster/network.h"
+#include "src/dist/coordinator_store.h"
 #include "src/dist/process_group.h"
 
 namespace peerless {
 namespace {
 
-constexpr const char* kLoopback = "127.0.0.1";
+constexpr std::chrono::milliseconds kLongestSilence = std::chrono::minutes(1);
 
-Store open_store(const Launch& launch, std::chrono::milliseconds timeout) {
-  if (!launch.file.empty())
-    return c10::make_intrusive<c10d::FileStore>(launch.file.string(), static_cast<int>(launch.world_size));
-  const std::string host = launch.one_host() && !launch.store_is_served ? kLoopback : launch.host;
-  c10d::TCPStoreOptions options;
-  options.port = launch.port;
-  options.timeout = timeout;
-  options.waitWorkers = false;
-  options.isServer = launch.rank == 0 && !launch.store_is_served;
-  if (options.isServer) options.masterListenFd = listen_at(host, launch.port);
-  return c10::make_intrusive<c10d::TCPStore>(host, options);
+// A key in the store of torchrun's agent. That store knows no secret; what is read there only says where to ask.
+Board agent_board(const Launch& launch) {
+  const auto key = concat("peerless/", launch.attempt);
+  const auto open = [launch] {
+    c10d::TCPStoreOptions options;
+    options.port = launch.port;
+    options.timeout = std::chrono::seconds(5);
+    options.waitWorkers = false;
+    try {
+      return c10::make_intrusive<c10d::TCPStore>(launch.host, options);
+    } catch (const std::exception& error) {
+      throw Error(ExitCode::peer, "torchrun's agent does not answer at ", printable(launch.host), ":", launch.port);
+    }
+  };
+  const auto write = [open, key](const std::string& text) { open()->set(key, {text.begin(), text.end()}); };
+  const auto read = [open, key]() -> std::optional<std::string> {
+    const auto store = open();
+    if (!store->check({key})) return std::nullopt;
+    const auto bytes = store->get(key);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  return {write, read};
 }
 
-// Empty: that of this host's name.
-std::string own_address(const Launch& launch) {
-  if (launch.one_host()) return kLoopback;
-  return launch.host.empty() ? "" : local_address_towards(launch.host);
+std::optional<Board> board_of(const Launch& launch) {
+  if (!launch.file.empty()) return file_board(launch.file);
+  if (launch.store_is_served) return agent_board(launch);
+  return std::nullopt;
+}
+
+// Where gloo listens: the address that the others use to reach this process.
+std::string own_address(const Launch& launch, const cluster::Address& rank_0) {
+  return launch.rank == 0 ? rank_0.host : local_address_towards(rank_0.host);
 }
 
 }  // namespace
 
-std::unique_ptr<Communicator> join(const Launch& launch, at::Device device, std::chrono::milliseconds timeout) {
-  if (launch.world_size == 1) return single_process();
-  try {
-    const Store store = c10::make_intrusive<c10d::PrefixStore>(launch.attempt, open_store(launch, timeout));
-    Backends backends;
-    backends.host = make_gloo(store, launch.rank, launch.world_size, own_address(launch), timeout);
-    if (!device.is_cpu()) {
-      const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>("device", store);
-      backends.device = make_nccl(of_its_own, launch.rank, launch.world_size, timeout);
-    }
-    return process_group(std::move(backends), timeout);
-  } catch (const c10::Error& error) {
-    throw Error(ExitCode::peer, "the ", launch.world_size,
-                " processes did not find each other: ", error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    if (dynamic_cast<const Error*>(&error)) throw;
-    throw Error(ExitCode::peer, "the ", launch.world_size, " processes did not find each other: ", error.what());
+World::World(const Launch& launch, const JoinOptions& options) : rank_(launch.rank) {
+  if (launch.world_size == 1) return;
+  const auto silence = std::min(options.timeout, kLongestSilence);
+  MeetingPlace place(launch, board_of(launch));
+  cluster::Address rank_0;
+  if (launch.rank == 0) {
+    auto opened = place.open();
+    rank_0 = opened.address;
+    server_ = std::make_unique<cluster::Server>(
+        opened.listening, cluster::Server::Options{.world_size = launch.world_size,
+                                                   .attempt = launch.attempt + rank_0.start,
+                                                   .secret = options.secret,
+                                                   .silence = silence,
+                                                   .patience = options.timeout});
   }
+  const auto find = [&]() -> std::optional<cluster::Address> {
+    if (launch.rank == 0) return rank_0;
+    const auto found = place.find();
+    if (found) rank_0 = *found;
+    return found;
+  };
+  client_ = std::make_unique<cluster::Client>(cluster::Client::Options{.rank = launch.rank,
+                                                                       .world_size = launch.world_size,
+                                                                       .attempt = launch.attempt,
+                                                                       .secret = options.secret,
+                                                                       .address = find,
+                                                                       .on_loss = options.on_loss,
+                                                                       .timeout = options.timeout,
+                                                                       .silence = silence});
+  const Store store = c10::make_intrusive<CoordinatorStore>(*client_, options.timeout);
+  communicator_ = process_group(store, *client_, own_address(launch, rank_0), launch, options);
+}
+
+World::~World() = default;
+
+void World::leave() {
+  if (client_) client_->goodbye();
+  server_.reset();
+}
+
+void World::fail(const std::string& why) {
+  if (client_) client_->report_lost(rank_, why);
 }
 
 }  // namespace peerless

@@ -63,7 +63,7 @@ void check_replicas(Communicator& communicator, const NamedTensors& tensors, std
     if (std::adjacent_find(of_tensor.begin(), of_tensor.end(), std::not_equal_to<>()) != of_tensor.end())
       lines += concat("\n  ", names[i], ": ", groups(of_tensor));
   }
-  throw Error(ExitCode::internal,
+  throw SharedError(ExitCode::internal,
               "processes that should hold the same numbers do not; equal ones stand together:", lines,
               "\na resume goes on from the newest checkpoint; if it happens again, suspect the memory of a host");
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <string_view>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -31,14 +30,6 @@ void prepare_process(std::int64_t threads, std::int64_t sharers) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
-}
-
-Error to_error(const c10::Error& error) {
-  const std::string_view message = error.what_without_backtrace();
-  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
-                      message.find("can't allocate memory") != std::string_view::npos;
-  return memory ? Error(ExitCode::config, "not enough memory for this model and its batches: ", message)
-                : Error(ExitCode::internal, message);
 }
 
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device) {

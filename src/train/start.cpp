@@ -1,12 +1,17 @@
 #include "peerless/train/start.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
+#include "peerless/cluster/fatal.h"
+#include "peerless/cluster/secret.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
 #include "peerless/dist/rendezvous.h"
+#include "peerless/params/torch_error.h"
 #include "peerless/train/machine.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
@@ -158,7 +163,7 @@ void check_equal(Communicator& communicator, const RunConfig& config) {
   const auto programs = gather(communicator, program_version());
   for (std::size_t r = 1; r < programs.size(); ++r)
     if (programs[r] != programs[0])
-      throw Error(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
+      throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
                   "; all must run the same program");
   const auto configs = gather(communicator, config::dump(config));
   const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
@@ -167,14 +172,14 @@ void check_equal(Communicator& communicator, const RunConfig& config) {
     for (const auto& d : config::compare(first, config::parse<RunConfig>(configs[r], concat("config of process ", r))))
       lines += concat("\n  ", d.path, ": is ", d.before, " in process 0, ", d.after, " in process ", r);
   }
-  if (!lines.empty()) throw Error(ExitCode::config, "the processes do not agree:", lines);
+  if (!lines.empty()) throw SharedError(ExitCode::config, "the processes do not agree:", lines);
 }
 
 void check_equal_data(Communicator& communicator, const Digest& data) {
   const auto digests = gather(communicator, data.hex());
   for (std::size_t r = 1; r < digests.size(); ++r)
     if (digests[r] != digests[0])
-      throw Error(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ", digests[r],
+      throw SharedError(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ", digests[r],
                   ", not ", digests[0], "; all need the same files");
 }
 
@@ -187,7 +192,9 @@ std::int64_t sharers_of_cores(Communicator& communicator) {
 
 ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartOptions& options, const Launch& launch,
                   Communicator& communicator, const StopRequest& stop, Status& status, Files& files) {
+  communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
+  communicator.set_activity("building the model");
   const auto& checkpoint = start.checkpoint;
   std::optional<Trainer> trainer;
   together(communicator, [&] {
@@ -197,6 +204,7 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
     trainer.emplace(config, folder, status, launch, communicator, files);
   });
   check_equal_data(communicator, trainer->checkpoint_info().data);
+  if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
     if (checkpoint) {
       check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
@@ -213,37 +221,80 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
   return trainer->run(stop);
 }
 
+std::string in_seconds(std::chrono::milliseconds time) {
+  return concat(static_cast<double>(time.count() / 100) / 10, " s");
+}
+
+// What each process did when one of them was lost, a line each.
+std::string to_text(const std::vector<cluster::RankActivity>& activities) {
+  std::string lines;
+  for (std::size_t r = 0; r < activities.size(); ++r) {
+    const auto& [what, exchanges, unchanged, silent] = activities[r];
+    lines += concat("\n  rank ", r, ": for ", in_seconds(unchanged), " at ", what, "; ", exchanges,
+                    " exchanges begun; heard of ", in_seconds(silent), " ago");
+  }
+  return lines;
+}
+
+// Another process is lost: this one ends, whatever it does, for it cannot go on.
+[[noreturn]] void end_for(const cluster::Loss& loss, const Launch& launch, Status& status) {
+  const std::string what = concat(loss.text(), "; this process was at ", loss.activity);
+  if (launch.rank == 0) log::error(what, "; what each did:", to_text(loss.activities));
+  status.ended(ExitCode::peer);
+  _exit(report_fatal(ExitCode::peer, what));
+}
+
+// The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
+void tell(const Error& error, World& world, Status& status) {
+  log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
+  status.ended(error.code());
+  if (dynamic_cast<const SharedError*>(&error))
+    world.leave();
+  else
+    world.fail(concat(name(error.code()), ": ", error.what()));
+}
+
+ExitCode train_with(World& world, const RunConfig& config, const StartOptions& options, const Launch& launch,
+                    const StopRequest& stop, Status& status, Files& files) {
+  auto& communicator = world.communicator();
+  communicator.set_activity("comparing settings");
+  check_equal(communicator, config);
+  prepare_process(config.train.threads, sharers_of_cores(communicator));
+  communicator.set_activity("opening the run's folder");
+  const auto folder = open_folder(communicator, config, options, files);
+  if (launch.rank == 0) {
+    log::open_file(folder.log());
+    status.open(folder.status(), config.train.max_steps);
+  }
+  const ExitCode code = train_in(folder, config, options, launch, communicator, stop, status, files);
+  status.ended(code);
+  world.leave();
+  return code;
+}
+
 }  // namespace
 
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
-  constexpr std::chrono::milliseconds kTimeout = std::chrono::minutes(10);
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
-  const auto communicator = join(launch, choose_device(config.device, launch.local_rank), kTimeout);
+  Status status(files);
+  World world(launch, {.device = choose_device(config.device, launch.local_rank),
+                       .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
+                       .secret = find_secret(process_environment()),
+                       .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); }});
   const StopRequest stop;  // before this, a signal ends the process: there is nothing to save yet
-  check_equal(*communicator, config);
-  prepare_process(config.train.threads, sharers_of_cores(*communicator));
-  const auto folder = open_folder(*communicator, config, options, files);
-  if (launch.rank == 0) log::open_file(folder.log());
-  Status status = launch.rank == 0 ? Status(files, folder.status(), config.train.max_steps) : Status(files);
-  const auto tell = [&](const Error& error) {
-    log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
-    status.ended(error.code());
-  };
   try {
-    const ExitCode code = train_in(folder, config, options, launch, *communicator, stop, status, files);
-    status.ended(code);
-    return code;
+    return train_with(world, config, options, launch, stop, status, files);
   } catch (const Error& error) {
-    tell(error);
+    tell(error, world, status);
     throw;
   } catch (const c10::Error& error) {
     const Error readable = to_error(error);
-    tell(readable);
+    tell(readable, world, status);
     throw readable;
   } catch (const std::exception& error) {
-    log::write_to_file(log::Level::error, error.what());
-    status.ended(ExitCode::internal);
-    throw;
+    const Error readable(ExitCode::internal, error.what());
+    tell(readable, world, status);
+    throw readable;
   }
 }
 

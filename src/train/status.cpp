@@ -7,26 +7,38 @@
 
 namespace peerless {
 
+void Status::open(std::filesystem::path file, std::int64_t max_steps) {
+  const std::lock_guard lock(mutex_);
+  file_ = std::move(file);
+  max_steps_ = max_steps;
+}
+
 void Status::running(std::int64_t step) {
+  const std::lock_guard lock(mutex_);
   step_ = step;
   write("running", std::nullopt);
 }
 
 void Status::durable(std::int64_t step) {
-  durable_ = step;
+  {
+    const std::lock_guard lock(mutex_);
+    durable_ = step;
+  }
   running(step);
 }
 
 void Status::ended(ExitCode code) {
+  const std::lock_guard lock(mutex_);
   const char* const state = code == ExitCode::preempted ? "stopped"
                             : code != ExitCode::ok      ? "failed"
                             : step_ < max_steps_        ? "paused"
                                                         : "done";
   write(state, code);
+  ended_ = true;
 }
 
 void Status::write(const std::string& state, std::optional<ExitCode> code) const {
-  if (file_.empty()) return;
+  if (file_.empty() || ended_) return;
   nlohmann::ordered_json json{{"state", state},          {"code", nullptr},     {"step", step_},
                               {"max_steps", max_steps_}, {"durable", durable_}, {"time", utc_time()}};
   if (code) json["code"] = static_cast<int>(*code);

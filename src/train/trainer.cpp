@@ -62,6 +62,7 @@ ExitCode Trainer::run(const StopRequest& stop) {
     const StepReport report = train_step();
     progress_->end_step(counters_.step, report, loader_->wait_seconds());
 
+    now_at("asking who wants to stop");
     stopping = asked_to_stop(stop);
     const bool ending = stopping || finished();
     if (due(config_.parallel.check_every_steps)) check_replicas(communicator_, tensors_of(Part::all), counters_.step);
@@ -80,10 +81,20 @@ StepReport Trainer::train_step() {
                       .micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size,
                       .targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.samples)),
                       .lr = shared_settings(config_.optim).lr * schedule_.factor(counters_.step)};
-  const StepReport report = step_.run(plan, [this] { return loader_->next(); });
+  const auto next_batch = [this] {
+    now_at("waiting for data", 1);
+    Batch batch = loader_->next();
+    now_at("forward, backward and update", 1);
+    return batch;
+  };
+  const StepReport report = step_.run(plan, next_batch);
   if (samples_) samples_->write(counters_.step + 1, static_cast<std::uint64_t>(counters_.samples), share(), data_);
   counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
   return report;
+}
+
+void Trainer::now_at(const char* what, std::int64_t ahead) const {
+  communicator_.set_activity(concat("step ", counters_.step + ahead, ": ", what));
 }
 
 bool Trainer::asked_to_stop(const StopRequest& stop) const {
@@ -97,7 +108,7 @@ bool Trainer::asked_to_stop(const StopRequest& stop) const {
 
 void Trainer::give_up_if_diverged() const {
   if (counters_.skipped_in_a_row < config_.train.max_skipped_steps) return;
-  throw Error(ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ",
+  throw SharedError(ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ",
               counters_.skipped_in_a_row,
               " steps in a row (train.max_skipped_steps); nothing of them was applied. A lower optim.lr or a longer "
               "schedule.warmup may help");
@@ -106,6 +117,7 @@ void Trainer::give_up_if_diverged() const {
 // ---- the run's edges: what is logged, measured and saved ------------------------------------------------------------
 
 void Trainer::begin() {
+  now_at("measuring and opening files");
   const PeakRate peak = config_.log.peak_tflops ? PeakRate{*config_.log.peak_tflops * 1e12, "log.peak_tflops"}
                                                 : measure_peak(device_, compute_dtype(config_.train.precision));
   const Cost cost = config_.model.cost(config_.data.seq_len, config_.model.vocab_of(tokenizer_->vocab_size()));
@@ -182,6 +194,7 @@ void Trainer::record(const StepReport& report) {
 }
 
 void Trainer::validate() {
+  now_at("evaluation");
   Json results;
   for (const auto& set : eval_sets_) {
     const EvalReport report = evaluate(*model_, set, communicator_);
@@ -198,6 +211,7 @@ void Trainer::validate() {
 }
 
 void Trainer::save() {
+  now_at("saving");
   check_replicas(communicator_, tensors_of(Part::all), counters_.step);  // no diverged one may become durable
   if (leads()) metrics_->sync();
   State mine = leads() ? counters_.state() : State();

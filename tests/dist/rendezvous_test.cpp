@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <thread>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "peerless/dist/collectives.h"
 #include "tests/support/complaint.h"
@@ -15,18 +17,21 @@ namespace {
 using namespace std::chrono_literals;
 
 // Processes as threads: each joins by itself, with sockets of its own.
-void as_threads(Launch launch, const std::function<void(Communicator&)>& work) {
+void as_threads(Launch launch, const std::function<void(World&)>& work, JoinOptions options = {.timeout = 20s}) {
   std::vector<std::thread> threads;
   for (std::int64_t rank = 0; rank < launch.world_size; ++rank)
-    threads.emplace_back([launch, rank, &work]() mutable {
+    threads.emplace_back([launch, rank, &work, options]() mutable {
       launch.rank = launch.local_rank = rank;
       launch.local_size = launch.world_size;
-      work(*join(launch, at::kCPU, 20s));
+      World world(launch, options);
+      work(world);
+      world.leave();
     });
   for (auto& thread : threads) thread.join();
 }
 
-void exchange_something(Communicator& communicator) {
+void exchange_something(World& world) {
+  auto& communicator = world.communicator();
   for (const std::int64_t n : {1, 7, 100'000}) {
     const auto flat = at::full({n}, static_cast<float>(communicator.rank() + 1));
     sum(communicator, {flat});
@@ -46,7 +51,7 @@ TEST(Rendezvous, ProcessesMeetInAFile) {
   as_threads({.launcher = "flags", .world_size = 2, .file = folder / "meeting"}, exchange_something);
 }
 
-TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(join({}, at::kCPU, 1s)->world_size(), 1); }
+TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(World({}, {}).communicator().world_size(), 1); }
 
 TEST(Rendezvous, WhoDoesNotComeIsMissed) {
   const Launch launch{.launcher = "flags",
@@ -56,17 +61,75 @@ TEST(Rendezvous, WhoDoesNotComeIsMissed) {
                       .local_size = 2,
                       .host = "127.0.0.1",
                       .port = 29472};
-  const auto said = test::complaint([&] { join(launch, at::kCPU, 1s); });
+  const auto said = test::complaint([&] { World(launch, {.timeout = 1s}); });
   EXPECT_EQ(said.code, ExitCode::peer);
-  EXPECT_NE(said.text.find("the 2 processes did not find each other"), std::string::npos) << said;
+  EXPECT_EQ(said.text,
+            "rank 1 waited 1 s for the 2 processes of this run; cannot connect to rank 0 at 127.0.0.1:29472: Connection "
+            "refused");
 }
 
 TEST(Rendezvous, AHostThatDoesNotExistIsNamed) {
   const Launch launch{
       .launcher = "flags", .world_size = 2, .local_size = 1, .host = "no.such.host.invalid", .port = 29473};
-  const auto said = test::complaint([&] { join(launch, at::kCPU, 1s); });
+  const auto said = test::complaint([&] { World(launch, {.timeout = 1s}); });
   EXPECT_EQ(said.code, ExitCode::config);
   EXPECT_NE(said.text.find("host 'no.such.host.invalid' of rank 0 does not resolve here"), std::string::npos) << said;
+}
+
+TEST(Rendezvous, ProcessesMeetInTheStoreOfTorchrunsAgent) {
+  c10d::TCPStoreOptions agent;
+  agent.isServer = true;
+  agent.port = 0;
+  const auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", agent);
+  const Launch launch{.launcher = "torchrun",
+                      .world_size = 3,
+                      .host = "127.0.0.1",
+                      .port = store->getPort(),
+                      .store_is_served = true,
+                      .attempt = "run/0"};
+  as_threads(launch, exchange_something);
+  as_threads(launch, exchange_something);  // a restart, that meets in the same store
+}
+
+TEST(Rendezvous, AnotherSecretIsRefused) {
+  const TemporaryFolder folder;
+  const Launch launch{.launcher = "flags", .world_size = 2, .local_size = 2, .file = folder / "meeting"};
+  std::thread first([&] {
+    EXPECT_EQ(test::complaint([&] { World(launch, {.timeout = 2s, .secret = "the secret of all"}); }).text,
+              "rank 0 waited 2 s for the 2 processes of this run; missing ranks: 1");
+  });
+  auto other = launch;
+  other.rank = other.local_rank = 1;
+  const auto said = test::complaint([&] { World(other, {.timeout = 2s, .secret = "guess"}); });
+  EXPECT_EQ(said.code, ExitCode::config);
+  EXPECT_NE(said.text.find("refused: the secret is not that of rank 0"), std::string::npos) << said;
+  first.join();
+}
+
+// One that leaves an exchange out is lost, and all that wait hear whom they wait for, and what it does.
+TEST(Rendezvous, WhoStaysAwayIsLost) {
+  const TemporaryFolder folder;
+  std::mutex mutex;
+  std::vector<std::string> heard;
+  const auto on_loss = [&](const cluster::Loss& loss) {
+    const std::lock_guard lock(mutex);
+    heard.push_back(loss.activities.at(2).what);
+  };
+  const auto work = [&](World& world) {
+    auto& communicator = world.communicator();
+    any(communicator, false);
+    communicator.set_activity(concat("playing ", communicator.rank()));
+    if (communicator.rank() == 2) {
+      std::this_thread::sleep_for(6s);
+      return;
+    }
+    const auto said = test::complaint([&] { any(communicator, false); });
+    EXPECT_EQ(said.code, ExitCode::peer);
+    EXPECT_EQ(said.text.find("rank 2 is lost: the others have waited 2"), 0U) << said;
+  };
+  as_threads({.launcher = "flags", .world_size = 3, .file = folder / "meeting"}, work,
+             {.timeout = 2s, .on_loss = on_loss});
+  EXPECT_EQ(heard, std::vector<std::string>(3, "playing 2"));
 }
 
 }  // namespace

@@ -21,9 +21,8 @@ struct SmallRunOptions {
 // Its second layer has the block. Batches are drawn from their numbers alone.
 class SmallRun {
  public:
-  SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options = {})
-      : SmallRun(ffw, seed, options, single_process()) {}
-  SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options, Communicator& communicator)
+  SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options = {},
+           Communicator& communicator = alone())
       : micro_batches_(options.micro_batches), communicator_(communicator), model_(make_model(config(ffw))) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
@@ -66,12 +65,6 @@ class SmallRun {
  private:
   static constexpr std::int64_t kTokens = 3 * 12;
 
-  SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options,
-           std::unique_ptr<Communicator> alone)
-      : SmallRun(ffw, seed, options, *alone) {
-    alone_ = std::move(alone);
-  }
-
   static ModelConfig config(const FfwConfig& ffw) {
     ModelConfig config = small_model();
     config.layers = {{LayerSet{LayerRange{1, 1}}, ffw}};
@@ -95,7 +88,6 @@ class SmallRun {
 
   std::int64_t micro_batches_;
   Communicator& communicator_;
-  std::unique_ptr<Communicator> alone_;
   std::shared_ptr<LanguageModel> model_;
   std::unique_ptr<TrainingStep> step_;
 };

@@ -67,8 +67,7 @@ inline Batch batch_of(const TensorFile& example, std::int64_t step) {
 inline NamedTensors work(const TensorFile& example) {
   const auto config = config::parse<ExampleConfig>(example.metadata.at("config"), "config");
   const auto model = model_of(example, config);
-  const auto communicator = single_process();
-  TrainingStep step(*model, config.optim, *communicator);
+  TrainingStep step(*model, config.optim, alone());
   const auto logits_of = [&](const at::Tensor& ids) {
     const torch::NoGradGuard no_grad;
     return model->head->logits(model->decoder->forward(ids).hidden);

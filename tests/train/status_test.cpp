@@ -11,7 +11,10 @@ namespace {
 
 class StatusTest : public testing::Test {
  protected:
-  void SetUp() override { files.make_folder("/run"); }
+  void SetUp() override {
+    files.make_folder("/run");
+    status.open("/run/status.json", /*max_steps=*/200);
+  }
   // Without the time.
   std::string written() {
     auto json = nlohmann::ordered_json::parse(files.content("/run/status.json"));
@@ -20,7 +23,7 @@ class StatusTest : public testing::Test {
     return json.dump();
   }
   MemoryFiles files;
-  Status status{files, "/run/status.json", /*max_steps=*/200};
+  Status status{files};
 };
 
 TEST_F(StatusTest, TellsWhereARunStands) {
@@ -32,16 +35,28 @@ TEST_F(StatusTest, TellsWhereARunStands) {
 }
 
 TEST_F(StatusTest, TellsHowARunEnded) {
-  status.durable(100);
+  const auto ending = [&](std::int64_t step, ExitCode code) {
+    Status ended{files};
+    ended.open("/run/status.json", /*max_steps=*/200);
+    ended.durable(step);
+    ended.ended(code);
+    return written();
+  };
+  EXPECT_EQ(ending(100, ExitCode::ok), R"({"state":"paused","code":0,"step":100,"max_steps":200,"durable":100})");
+  EXPECT_EQ(ending(100, ExitCode::preempted),
+            R"({"state":"stopped","code":75,"step":100,"max_steps":200,"durable":100})");
+  EXPECT_EQ(ending(100, ExitCode::diverged),
+            R"({"state":"failed","code":80,"step":100,"max_steps":200,"durable":100})");
+  EXPECT_EQ(ending(200, ExitCode::ok), R"({"state":"done","code":0,"step":200,"max_steps":200,"durable":200})");
+}
+
+// A process that ends for another one does so while it still trains.
+TEST_F(StatusTest, TheEndIsTheLastWord) {
+  status.running(5);
+  status.ended(ExitCode::peer);
+  status.durable(6);
   status.ended(ExitCode::ok);
-  EXPECT_EQ(written(), R"({"state":"paused","code":0,"step":100,"max_steps":200,"durable":100})");
-  status.ended(ExitCode::preempted);
-  EXPECT_EQ(written(), R"({"state":"stopped","code":75,"step":100,"max_steps":200,"durable":100})");
-  status.ended(ExitCode::diverged);
-  EXPECT_EQ(written(), R"({"state":"failed","code":80,"step":100,"max_steps":200,"durable":100})");
-  status.durable(200);
-  status.ended(ExitCode::ok);
-  EXPECT_EQ(written(), R"({"state":"done","code":0,"step":200,"max_steps":200,"durable":200})");
+  EXPECT_EQ(written(), R"({"state":"failed","code":76,"step":5,"max_steps":200,"durable":0})");
 }
 
 TEST_F(StatusTest, ADiskThatIsFullEndsNoRun) {

@@ -21,8 +21,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 // A model in training, with a PEER block and batch norm of its queries.
 struct Training {
   std::shared_ptr<LanguageModel> model = test::make_model(test::small_peer_model());
-  std::unique_ptr<Communicator> communicator = single_process();
-  TrainingStep step{*model, AdamWConfig{}, *communicator};
+  TrainingStep step{*model, AdamWConfig{}, alone()};
 
   // `disturb` runs where a fault would: after the gradients were cleared, before forward.
   StepReport run(

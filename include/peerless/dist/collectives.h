@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "peerless/base/error.h"
 #include "peerless/dist/communicator.h"
 
 namespace peerless {
@@ -47,8 +48,14 @@ bool any(Communicator& communicator, bool here);
 std::vector<std::string> gather(Communicator& communicator, const std::string& here);
 std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
 
-// Calls `work` on all; returns when it went well on all. What it throws on one, all throw: the others an Error with the
-// number of the process before its words.
+// An error that all processes throw at the same place: who throws it need not tell the others.
+class SharedError : public Error {
+ public:
+  using Error::Error;
+};
+
+// Calls `work` on all; returns when it went well on all. What it throws on one, all throw as a SharedError: the others
+// with the number of the process before its words.
 void together(Communicator& communicator, const std::function<void()>& work);
 
 }  // namespace peerless

@@ -11,7 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
+#include <string>
 #include <vector>
 
 namespace peerless {
@@ -32,10 +32,12 @@ class Communicator {
   // Sends and receives. Those between two ranks come in the order in which they are sent; the receiver knows their size
   // and dtype. Returns when all have come and gone (on a device: in stream order). Empty tensors do not travel.
   virtual void exchange(const Messages& sent, const Messages& received) = 0;
+
+  // What this process does, as "step 12: backward": the others hear it when somebody is lost. As cheap as its text.
+  virtual void set_activity(std::string /*activity*/) {}
 };
 
 // Of one process that trains alone.
-std::unique_ptr<Communicator> single_process();
-Communicator& alone();  // the same, for ever
+Communicator& alone();
 
 }  // namespace peerless

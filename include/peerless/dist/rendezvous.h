@@ -1,22 +1,54 @@
-// How the processes of a run find each other.
+// How the processes of a run find each other, and part.
 //
-// Rank 0 serves a key-value store (unless torchrun's agent does, or it is a file), in which all leave the addresses at
-// which they listen. On one host everything binds the loopback address; else the address that leads to rank 0's host.
+// Rank 0 serves a coordinator (cluster/server.h) at the meeting place of the launch (cluster/meeting_place.h): with the
+// secret, all prove to each other that they belong together; in its store they leave the addresses at which gloo and
+// NCCL listen. On one host everything binds the loopback address; else the address that leads to rank 0's host.
 //
-// Errors   Error(peer): some did not come within the timeout; Error(config): a host name that does not resolve, an
-//          address in use
+// Losses   One that dies, falls silent, stays away from an exchange or says fail() is lost, and with it the run. All hear
+//          of it: within a second of a death, else after the silence or timeout
+// Errors   Error(peer): some did not come within the timeout, named by rank; an exchange with one that is lost
+//          Error(config): a host name that does not resolve, an address in use, another world size, a wrong secret
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "peerless/cluster/client.h"
+#include "peerless/cluster/launch.h"
+#include "peerless/cluster/server.h"
 #include "peerless/dist/communicator.h"
-#include "peerless/dist/launch.h"
 
 namespace peerless {
 
-// Joins the processes of a launch, to exchange tensors of the host and of `device`. Later exchanges that take longer
-// than `timeout` fail.
-std::unique_ptr<Communicator> join(const Launch& launch, at::Device device, std::chrono::milliseconds timeout);
+struct JoinOptions {
+  at::Device device = at::kCPU;                      // tensors of the host and of this device can be exchanged
+  std::chrono::milliseconds timeout{600'000};        // for all to come, and later for those others wait for
+  std::string secret = {};                           // empty: none
+  std::function<void(const cluster::Loss&)> on_loss = {};  // on a thread of its own; may end the process
+};
+
+class World {
+ public:
+  // Joins the processes of a launch; one alone meets nobody.
+  World(const Launch& launch, const JoinOptions& options);
+  ~World();  // without leave(), the others lose this process
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  Communicator& communicator() { return communicator_ ? *communicator_ : alone(); }
+
+  // The end of this process, which all have agreed on, is no loss.
+  void leave();
+  // The others lose this process, and hear why.
+  void fail(const std::string& why);
+
+ private:
+  std::int64_t rank_;
+  std::unique_ptr<cluster::Server> server_;  // of rank 0
+  std::unique_ptr<cluster::Client> client_;
+  std::unique_ptr<Communicator> communicator_;
+};
 
 }  // namespace peerless

@@ -98,6 +98,7 @@ struct LogConfig {
 struct ParallelConfig {
   std::int64_t zero = 0;
   Duration check_every_steps = Duration::of_steps(100);
+  std::int64_t timeout_seconds = 600;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -105,6 +106,9 @@ struct ParallelConfig {
           "1: each process holds and updates a share of the optimizer's state (ZeRO-1); 0: all of it");
     visit("check_every_steps", c.check_every_steps, Any{},
           "steps between comparisons of what all processes hold alike; a difference ends the run (exit 70)");
+    visit("timeout_seconds", c.timeout_seconds, AtLeast{1} && AtMost{7 * 24 * 3600},
+          "how long processes wait for one that does not come, or does not go on: then it is lost, and all end (exit "
+          "76); longer than saving and loading a checkpoint take");
   }
   bool operator==(const ParallelConfig&) const = default;
 };

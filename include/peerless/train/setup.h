@@ -1,8 +1,6 @@
 // What training, evaluation and generation set up alike, from a run's config.
 #pragma once
 
-#include <c10/util/Exception.h>
-
 #include <memory>
 #include <vector>
 
@@ -19,9 +17,6 @@ at::ScalarType compute_dtype(Precision precision);
 // Threads (0: the cores that this process may use, divided among the `sharers` that may use the same), and memory that
 // is freed is kept for the next step.
 void prepare_process(std::int64_t threads, std::int64_t sharers = 1);
-
-// Its message without the frames of the stack. ExitCode::config where memory is short, else internal.
-Error to_error(const c10::Error& error);
 
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "peerless/dist/launch.h"
+#include "peerless/cluster/launch.h"
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
 

@@ -7,10 +7,13 @@
 // step     steps done, as of the last log line;  durable  step of the newest checkpoint reported durable; 0: none yet
 //
 // That it cannot be written is only logged: it must neither end a run nor hide the failure that it tells of.
+//
+// Threads  any: a process that loses another one ends from a thread that watches. After ended() nothing is written.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -21,10 +24,9 @@ namespace peerless {
 
 class Status {
  public:
-  Status(Files& files, std::filesystem::path file, std::int64_t max_steps)
-      : files_(files), file_(std::move(file)), max_steps_(max_steps) {}
-  // Of a process that leaves telling to another.
   explicit Status(Files& files) : files_(files) {}
+  // From now on it tells; a process that never opens it leaves that to another.
+  void open(std::filesystem::path file, std::int64_t max_steps);
 
   void running(std::int64_t step);
   void durable(std::int64_t step);  // a checkpoint of that step is durable
@@ -34,6 +36,8 @@ class Status {
   void write(const std::string& state, std::optional<ExitCode> code) const;
 
   Files& files_;
+  std::mutex mutex_;
+  bool ended_ = false;
   std::filesystem::path file_;
   std::int64_t max_steps_ = 0, step_ = 0, durable_ = 0;
 };

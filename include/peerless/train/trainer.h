@@ -8,7 +8,7 @@
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/data/loader.h"
-#include "peerless/dist/launch.h"
+#include "peerless/cluster/launch.h"
 #include "peerless/eval/evaluate.h"
 #include "peerless/optim/schedule.h"
 #include "peerless/train/counters.h"
@@ -40,6 +40,7 @@ class Trainer {
   ExitCode run(const StopRequest& stop);
 
  private:
+  void now_at(const char* what, std::int64_t ahead = 0) const;  // for the others; `ahead` of the counters
   void begin();
   void end() const;
   bool asked_to_stop(const StopRequest& stop) const;

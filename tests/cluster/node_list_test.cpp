@@ -1,4 +1,4 @@
-#include "peerless/dist/node_list.h"
+#include "peerless/cluster/node_list.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "peerless/dist/node_list.h"
+#include "peerless/cluster/node_list.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,11 +1,11 @@
-#include "peerless/dist/launch.h"
+#include "peerless/cluster/launch.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <set>
 
-#include "tests/dist/launch_environments.h"
+#include "tests/cluster/launch_environments.h"
 #include "tests/support/complaint.h"
 
 namespace peerless {
@@ -18,6 +18,7 @@ void PrintTo(const Launch& launch, std::ostream* out) {
 
 namespace {
 
+using test::environment_of;
 using test::kBatchScript;
 using test::kByHand;
 using test::kMaster;
@@ -30,15 +31,7 @@ using test::kTorchrun;
 using test::Variables;
 using test::with;
 
-Environment of(const Variables& variables) {
-  return [variables](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    if (found == variables.end() || found->second.empty()) return std::nullopt;
-    return found->second;
-  };
-}
-
-Launch detect(const Variables& variables, const LaunchFlags& flags = {}) { return detect_launch(flags, of(variables)); }
+Launch detect(const Variables& variables, const LaunchFlags& flags = {}) { return detect_launch(flags, environment_of(variables)); }
 
 std::string refused(const Variables& variables, const LaunchFlags& flags = {}) {
   return test::complaint(ExitCode::config, [&] { detect(variables, flags); });

@@ -32,7 +32,7 @@
 // One       A launch of one process meets nobody: only its launcher's name is said
 // Errors    config  a flag or variable is missing, no number or host, or out of range. The text names it
 // Sources   torch/distributed/elastic/agent/server/local_elastic_agent.py; Slurm, src/common/env.c; the environments
-//           in tests/dist/launch_environments.h, as torch 2.11, Slurm 22.05, Open MPI 4.1.4 and MPICH 4.0.2 set them
+//           in tests/cluster/launch_environments.h, as torch 2.11, Slurm 22.05, Open MPI 4.1.4 and MPICH 4.0.2 set them
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "peerless/cluster/launch.h"
+
 namespace peerless::test {
 
 using Variables = std::map<std::string, std::string>;
@@ -13,6 +15,14 @@ using Variables = std::map<std::string, std::string>;
 inline Variables with(Variables variables, const Variables& changes) {
   for (const auto& [name, value] : changes) variables[name] = value;
   return variables;
+}
+
+inline Environment environment_of(const Variables& variables) {
+  return [variables](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end() || found->second.empty()) return std::nullopt;
+    return found->second;
+  };
 }
 
 inline const Variables kTorchrun = {  // torch 2.11: torchrun --standalone --nproc-per-node 2

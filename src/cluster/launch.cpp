@@ -1,4 +1,4 @@
-#include "peerless/dist/launch.h"
+#include "peerless/cluster/launch.h"
 
 #include <cstdlib>
 #include <limits>
@@ -6,7 +6,8 @@
 #include "peerless/base/error.h"
 #include "peerless/base/hash.h"
 #include "peerless/config/scalar.h"
-#include "peerless/dist/node_list.h"
+#include "peerless/cluster/network.h"
+#include "peerless/cluster/node_list.h"
 
 namespace peerless {
 namespace {
@@ -43,11 +44,6 @@ std::uint16_t derived_port(std::uint64_t key) { return static_cast<std::uint16_t
 bool is_host(std::string_view text) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:%";
   return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
-}
-
-bool is_loopback(std::string_view host) {
-  if (host == "localhost" || host == "::1") return true;
-  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 // A launch in the making. Each step takes one part of it from flags or variables, checked.

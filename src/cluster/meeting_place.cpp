@@ -1,0 +1,66 @@
+#include "peerless/cluster/meeting_place.h"
+
+#include <charconv>
+
+#include "peerless/base/files.h"
+#include "peerless/base/hash.h"
+#include "peerless/cluster/network.h"
+#include "peerless/cluster/proof.h"
+
+namespace peerless {
+namespace {
+
+constexpr const char* kLoopback = "127.0.0.1";
+constexpr std::size_t kMaxText = 1024;
+
+std::string to_text(const cluster::Address& address) {
+  return concat(address.host, " ", address.port, " ", address.start, "\n");
+}
+
+// None where it is not what to_text gives: half a file, or another one.
+std::optional<cluster::Address> from_text(const std::string& text) {
+  const auto parts = split(text.substr(0, text.find('\n')), ' ');
+  if (parts.size() != 3 || !text.ends_with('\n')) return std::nullopt;
+  cluster::Address address{parts[0], 0, parts[2]};
+  const auto* const last = parts[1].data() + parts[1].size();
+  const auto [end, error] = std::from_chars(parts[1].data(), last, address.port);
+  if (error != std::errc() || end != last) return std::nullopt;
+  return address;
+}
+
+}  // namespace
+
+Board file_board(const std::filesystem::path& file) {
+  return {[file](const std::string& text) { write_atomically(disk(), file, text); },
+          [file]() -> std::optional<std::string> {
+            if (!exists(disk(), file)) return std::nullopt;
+            return read_text(disk(), file, kMaxText);
+          }};
+}
+
+MeetingPlace::MeetingPlace(const Launch& launch, std::optional<Board> board)
+    : launch_(launch), board_(std::move(board)) {
+  PEERLESS_CHECK(board_ || launch.port != 0, "a launch by ", launch.launcher, " has no place to meet");
+}
+
+MeetingPlace::Opened MeetingPlace::open() {
+  const int listening = listen_at(host(), board_ ? std::uint16_t{0} : launch_.port);
+  cluster::Address address{host(), port_of(listening), board_ ? digest(cluster::random_nonce()).hex() : ""};
+  if (board_) board_->write(to_text(address));
+  return {listening, std::move(address)};
+}
+
+std::optional<cluster::Address> MeetingPlace::find() const {
+  if (!board_) return cluster::Address{launch_.one_host() ? kLoopback : launch_.host, launch_.port};
+  const auto text = board_->read();
+  return text ? from_text(*text) : std::nullopt;
+}
+
+std::string MeetingPlace::host() const {
+  if (launch_.one_host()) return kLoopback;
+  if (launch_.host.empty()) return host_address();
+  const auto address = local_address_towards(launch_.host);
+  return is_loopback(address) ? host_address() : address;
+}
+
+}  // namespace peerless

@@ -1,0 +1,96 @@
+#include "peerless/cluster/meeting_place.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "peerless/cluster/network.h"
+#include "tests/cluster/fixture.h"
+#include "tests/support/complaint.h"
+#include "tests/support/temporary_folder.h"
+
+namespace peerless {
+namespace {
+
+using test::complaint;
+
+Launch on_one_host(std::uint16_t port) { return {.world_size = 2, .local_size = 2, .host = "node1", .port = port}; }
+Launch on_two_hosts(const std::string& host, std::uint16_t port) {
+  return {.world_size = 2, .local_size = 1, .host = host, .port = port};
+}
+
+// Whether somebody listens there.
+bool listens(const cluster::Address& address) {
+  try {
+    cluster::connect_to(address.host, address.port, cluster::Clock::now() + std::chrono::seconds(2));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+class Opened {
+ public:
+  explicit Opened(MeetingPlace place) : opened_(place.open()) {}
+  ~Opened() { close(opened_.listening); }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+  const cluster::Address& address() const { return opened_.address; }
+
+ private:
+  MeetingPlace::Opened opened_;
+};
+
+TEST(MeetingPlace, OfOneHostIsTheLoopbackAddressAlone) {
+  const auto launch = on_one_host(test::port_nobody_listens_at());
+  const Opened opened{MeetingPlace(launch)};
+  const auto found = MeetingPlace(launch).find();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(concat(found->host, ":", found->port), concat("127.0.0.1:", launch.port));
+  EXPECT_TRUE(listens(*found));
+  EXPECT_FALSE(listens({host_address(), launch.port})) << "nobody outside needs it";
+}
+
+// A host often has its own name at 127.0.1.1.
+TEST(MeetingPlace, OfSeveralHostsIsNoLoopbackAddress) {
+  const auto port = test::port_nobody_listens_at();
+  const Opened opened{MeetingPlace(on_two_hosts("127.0.1.1", port))};
+  EXPECT_EQ(opened.address().host, host_address());
+  EXPECT_FALSE(is_loopback(host_address()));
+  EXPECT_TRUE(listens({host_address(), port}));
+  EXPECT_FALSE(listens({"127.0.0.1", port}));
+  const auto found = MeetingPlace(on_two_hosts("node1", port)).find();
+  EXPECT_EQ(found->host, "node1");
+}
+
+TEST(MeetingPlace, ByAFileIsFoundOnceItIsWritten) {
+  const TemporaryFolder folder;
+  const auto board = file_board(folder / "board");
+  const auto launch = on_one_host(0);
+  EXPECT_EQ(MeetingPlace(launch, board).find(), std::nullopt);
+  const Opened first{MeetingPlace(launch, board)};
+  EXPECT_EQ(MeetingPlace(launch, board).find(), first.address());
+  EXPECT_TRUE(listens(first.address()));
+  const Opened second{MeetingPlace(launch, board)};
+  EXPECT_EQ(MeetingPlace(launch, board).find(), second.address());
+  EXPECT_NE(first.address().start, second.address().start);
+}
+
+TEST(MeetingPlace, WhatIsNoAddressOnTheBoardIsNone) {
+  for (const char* text : {"", "127.0.0.1 1", "127.0.0.1 1 a", "127.0.0.1 x a\n", "127.0.0.1 70000 a\n", "a b c d\n"}) {
+    const Board board{[](const std::string&) {}, [text] { return std::optional<std::string>(text); }};
+    EXPECT_EQ(MeetingPlace(on_one_host(0), board).find(), std::nullopt) << text;
+  }
+}
+
+TEST(MeetingPlace, WhereRank0CannotListenIsSaid) {
+  const auto taken = test::listen_on_loopback();
+  EXPECT_EQ(complaint(ExitCode::config, [&] { Opened{MeetingPlace(on_one_host(taken.port))}; }),
+            concat("rank 0 cannot listen at 127.0.0.1:", taken.port,
+                   ": Address already in use; the address must be of rank 0's host and the port free: set MASTER_ADDR "
+                   "and MASTER_PORT"));
+  close(taken.descriptor);
+}
+
+}  // namespace
+}  // namespace peerless
