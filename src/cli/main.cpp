@@ -16,7 +16,8 @@ namespace {
 int delivered(int code) {
   std::cout.flush();
   if (std::cout || code != 0) return code;
-  return report_fatal(ExitCode::io, "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
+  return report_fatal(ExitCode::io,
+                      "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
 }
 
 int run(int argc, char** argv) {

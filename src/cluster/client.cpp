@@ -90,11 +90,10 @@ void Client::shake_hands(const Message& message) {
                   kProtocol, "; run the same program everywhere");
     }
     introduction_ = {message.texts[0], random_nonce(), options_.rank, options_.world_size, attempt_};
-    link_->post(
-        {.kind = Kind::hello,
-         .rank = options_.rank,
-         .number = options_.world_size,
-         .texts = {introduction_.client_nonce, proof(options_.secret, Role::client, introduction_), attempt_}});
+    link_->post({.kind = Kind::hello,
+                 .rank = options_.rank,
+                 .number = options_.world_size,
+                 .texts = {introduction_.client_nonce, proof(options_.secret, Role::client, introduction_), attempt_}});
     stage_ = Stage::challenged;
   } else if (message.kind == Kind::welcome && stage_ == Stage::challenged) {
     if (!is_proof(message.texts[0], options_.secret, Role::server, introduction_)) {
@@ -138,8 +137,7 @@ void Client::round(Time until) {
     std::unique_lock lock(mutex_);
     auto out = std::exchange(outbox_, {});
     if (now >= next_beat_) {
-      out += encode(
-          {.kind = Kind::beat, .id = exchanges_, .number = in_ms(now - active_since_), .texts = {activity_}});
+      out += encode({.kind = Kind::beat, .id = exchanges_, .number = in_ms(now - active_since_), .texts = {activity_}});
       next_beat_ = now + options_.beat;
     }
     lock.unlock();

@@ -5,9 +5,9 @@
 
 #include "peerless/base/error.h"
 #include "peerless/base/hash.h"
-#include "peerless/config/scalar.h"
 #include "peerless/cluster/network.h"
 #include "peerless/cluster/node_list.h"
+#include "peerless/config/scalar.h"
 
 namespace peerless {
 namespace {

@@ -19,11 +19,13 @@ struct Count {
 
 // How many texts a message of each kind has; the first is no kind.
 constexpr std::array<Count, 22> kTexts = {{
-    {1, 0},                                                          //
-    {1, 1}, {3, 3}, {1, 1},         {1, 1},                          // challenge hello welcome refused
-    {0, 1}, {1, 1}, {0, 0},         {1, 1}, {1, kMaxTexts}, {0, 0},  // beat waiting gathered report lost goodbye
-    {2, 2}, {1, kMaxTexts}, {1, 1}, {0, kMaxTexts}, {0, kMaxTexts},          // set get add check wait
-    {3, 3}, {1, 1}, {0, 0},         {2, 2}, {0, kMaxTexts}, {1, 1},  // compare_set remove count append reply failed
+    {1, 0},                                  //
+    {1, 1}, {3, 3},         {1, 1}, {1, 1},  // challenge hello welcome refused
+    {0, 1}, {1, 1},         {0, 0}, {1, 1},         {1, kMaxTexts},
+    {0, 0},                                                          // beat waiting gathered report lost goodbye
+    {2, 2}, {1, kMaxTexts}, {1, 1}, {0, kMaxTexts}, {0, kMaxTexts},  // set get add check wait
+    {3, 3}, {1, 1},         {0, 0}, {2, 2},         {0, kMaxTexts},
+    {1, 1},  // compare_set remove count append reply failed
 }};
 static_assert(kTexts.size() == static_cast<std::size_t>(Kind::failed) + 1);
 

@@ -271,7 +271,8 @@ void Server::handle(std::int64_t rank, Message message) {
 void Server::note_report(std::int64_t reporter, const Message& report) {
   if (!gathered_ || report.rank < 0 || report.rank >= options_.world_size) return;
   members_[static_cast<std::size_t>(reporter)].reported = true;
-  if (report.rank == reporter) return lose(reporter, concat("it failed: ", printable(report.texts[0].substr(0, kMaxSaid))));
+  if (report.rank == reporter)
+    return lose(reporter, concat("it failed: ", printable(report.texts[0].substr(0, kMaxSaid))));
   if (report_) return;
   report_ = {report.rank, concat("rank ", reporter, " reports: ", printable(report.texts[0].substr(0, kMaxSaid))),
              Clock::now() + kReportWaits};
@@ -366,8 +367,8 @@ std::vector<std::string> Server::rows() const {
   std::vector<std::string> rows;
   for (const auto& member : members_) {
     const auto heard = member.link ? member.link->heard() : member.active_since;
-    rows.push_back(to_row(
-        {printable(member.activity), member.exchanges, in_ms(now - member.active_since), in_ms(now - heard)}));
+    rows.push_back(
+        to_row({printable(member.activity), member.exchanges, in_ms(now - member.active_since), in_ms(now - heard)}));
   }
   return rows;
 }

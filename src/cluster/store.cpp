@@ -151,8 +151,8 @@ std::int64_t Store::add(const std::string& key, std::int64_t number) {
   return sum;
 }
 
-// As c10d has it: a key that is not there counts as empty, and what comes back is the value that now is there, but where
-// nothing is, the one that was expected.
+// As c10d has it: a key that is not there counts as empty, and what comes back is the value that now is there, but
+// where nothing is, the one that was expected.
 std::string Store::compare_set(const std::string& key, const std::string& expected, const std::string& desired) {
   const auto* const value = find(key);
   if (value == nullptr && !expected.empty()) return expected;

@@ -156,7 +156,8 @@ void together(Communicator& communicator, const std::function<void()>& work) {
   for (std::size_t r = 0; r < outcomes.size(); ++r) {
     if (outcomes[r].empty()) continue;
     const auto space = outcomes[r].find(' ');
-    throw SharedError(static_cast<ExitCode>(std::stoi(outcomes[r])), "process ", r, ": ", outcomes[r].substr(space + 1));
+    throw SharedError(static_cast<ExitCode>(std::stoi(outcomes[r])), "process ", r, ": ",
+                      outcomes[r].substr(space + 1));
   }
 }
 

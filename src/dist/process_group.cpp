@@ -109,8 +109,7 @@ std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client&
                 " processes cannot connect to each other: ", error.what_without_backtrace());
   } catch (const std::exception& error) {
     if (dynamic_cast<const Error*>(&error)) throw;
-    throw Error(ExitCode::peer, "the ", launch.world_size,
-                " processes cannot connect to each other: ", error.what());
+    throw Error(ExitCode::peer, "the ", launch.world_size, " processes cannot connect to each other: ", error.what());
   }
   return std::make_unique<ProcessGroup>(std::move(backends), client, timeout);
 }

@@ -59,12 +59,12 @@ World::World(const Launch& launch, const JoinOptions& options) : rank_(launch.ra
   if (launch.rank == 0) {
     auto opened = place.open();
     rank_0 = opened.address;
-    server_ = std::make_unique<cluster::Server>(
-        opened.listening, cluster::Server::Options{.world_size = launch.world_size,
-                                                   .attempt = launch.attempt + rank_0.start,
-                                                   .secret = options.secret,
-                                                   .silence = silence,
-                                                   .patience = options.timeout});
+    server_ = std::make_unique<cluster::Server>(opened.listening,
+                                                cluster::Server::Options{.world_size = launch.world_size,
+                                                                         .attempt = launch.attempt + rank_0.start,
+                                                                         .secret = options.secret,
+                                                                         .silence = silence,
+                                                                         .patience = options.timeout});
   }
   const auto find = [&]() -> std::optional<cluster::Address> {
     if (launch.rank == 0) return rank_0;

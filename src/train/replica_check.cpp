@@ -64,8 +64,8 @@ void check_replicas(Communicator& communicator, const NamedTensors& tensors, std
       lines += concat("\n  ", names[i], ": ", groups(of_tensor));
   }
   throw SharedError(ExitCode::internal,
-              "processes that should hold the same numbers do not; equal ones stand together:", lines,
-              "\na resume goes on from the newest checkpoint; if it happens again, suspect the memory of a host");
+                    "processes that should hold the same numbers do not; equal ones stand together:", lines,
+                    "\na resume goes on from the newest checkpoint; if it happens again, suspect the memory of a host");
 }
 
 }  // namespace peerless

@@ -164,7 +164,7 @@ void check_equal(Communicator& communicator, const RunConfig& config) {
   for (std::size_t r = 1; r < programs.size(); ++r)
     if (programs[r] != programs[0])
       throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
-                  "; all must run the same program");
+                        "; all must run the same program");
   const auto configs = gather(communicator, config::dump(config));
   const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
   std::string lines;
@@ -179,8 +179,8 @@ void check_equal_data(Communicator& communicator, const Digest& data) {
   const auto digests = gather(communicator, data.hex());
   for (std::size_t r = 1; r < digests.size(); ++r)
     if (digests[r] != digests[0])
-      throw SharedError(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ", digests[r],
-                  ", not ", digests[0], "; all need the same files");
+      throw SharedError(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ",
+                        digests[r], ", not ", digests[0], "; all need the same files");
 }
 
 // Processes of this host that may use the same cores.
@@ -226,12 +226,12 @@ std::string in_seconds(std::chrono::milliseconds time) {
 }
 
 // What each process did when one of them was lost, a line each.
-std::string to_text(const std::vector<cluster::RankActivity>& activities) {
-  std::string lines;
+std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& activities) {
+  std::vector<std::string> lines;
   for (std::size_t r = 0; r < activities.size(); ++r) {
     const auto& [what, exchanges, unchanged, silent] = activities[r];
-    lines += concat("\n  rank ", r, ": for ", in_seconds(unchanged), " at ", what, "; ", exchanges,
-                    " exchanges begun; heard of ", in_seconds(silent), " ago");
+    lines.push_back(concat("  rank ", r, ": ", what.empty() ? "starting" : what, ", for ", in_seconds(unchanged), "; ",
+                           exchanges, " exchanges begun; heard of ", in_seconds(silent), " ago"));
   }
   return lines;
 }
@@ -239,7 +239,9 @@ std::string to_text(const std::vector<cluster::RankActivity>& activities) {
 // Another process is lost: this one ends, whatever it does, for it cannot go on.
 [[noreturn]] void end_for(const cluster::Loss& loss, const Launch& launch, Status& status) {
   const std::string what = concat(loss.text(), "; this process was at ", loss.activity);
-  if (launch.rank == 0) log::error(what, "; what each did:", to_text(loss.activities));
+  log::write_to_file(log::Level::error, concat("PEER: ", what));
+  if (launch.rank == 0)
+    for (const auto& line : to_lines(loss.activities)) log::error(line);
   status.ended(ExitCode::peer);
   _exit(report_fatal(ExitCode::peer, what));
 }

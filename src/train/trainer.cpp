@@ -108,10 +108,10 @@ bool Trainer::asked_to_stop(const StopRequest& stop) const {
 
 void Trainer::give_up_if_diverged() const {
   if (counters_.skipped_in_a_row < config_.train.max_skipped_steps) return;
-  throw SharedError(ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ",
-              counters_.skipped_in_a_row,
-              " steps in a row (train.max_skipped_steps); nothing of them was applied. A lower optim.lr or a longer "
-              "schedule.warmup may help");
+  throw SharedError(
+      ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ", counters_.skipped_in_a_row,
+      " steps in a row (train.max_skipped_steps); nothing of them was applied. A lower optim.lr or a longer "
+      "schedule.warmup may help");
 }
 
 // ---- the run's edges: what is logged, measured and saved ------------------------------------------------------------

@@ -4,56 +4,15 @@
 #include <map>
 #include <set>
 
-#include "tests/cli/small_job.h"
+#include "tests/cli/several.h"
 
 namespace peerless {
 namespace {
 
-using test::Outcome;
 using test::Process;
-using test::SmallJob;
+using test::Settings;
 
-using Settings = std::vector<std::string>;
-
-class Processes : public testing::Test {
- protected:
-  // What each of so many processes had to say, by rank; each may have settings of its own.
-  std::vector<Outcome> train(int processes, const std::string& name, const Settings& settings,
-                             const std::vector<Settings>& own = {}) {
-    const std::string meeting = "file:meeting-" + std::to_string(++meetings_);
-    std::vector<Process> started;
-    for (int rank = 0; rank < processes; ++rank) {
-      Settings all = settings;
-      all.insert(all.end(), {"train.threads=1"});
-      if (!own.empty()) all.insert(all.end(), own[rank].begin(), own[rank].end());
-      if (processes > 1) {
-        const auto flags = meet(rank, processes, meeting);
-        all.insert(all.end(), flags.begin(), flags.end());
-      }
-      started.push_back(job.start(name, all));
-    }
-    std::vector<Outcome> outcomes;
-    for (const auto& process : started) outcomes.push_back(process.wait());
-    return outcomes;
-  }
-  static Settings meet(int rank, int processes, const std::string& meeting) {
-    const auto number = std::to_string(rank), size = std::to_string(processes);
-    return {"--rank", number,         "--world-size", size,           "--local-rank",
-            number,   "--local-size", size,           "--rendezvous", meeting};
-  }
-  void expect_all(const std::vector<Outcome>& outcomes, int code) const {
-    for (const auto& outcome : outcomes) EXPECT_EQ(outcome.code, code) << outcome;
-  }
-  void expect_same_runs(const std::string& a, const std::string& b) const {
-    const auto diff = job.diff(a, b);
-    EXPECT_EQ(diff.out, "identical\n") << diff;
-    EXPECT_EQ(job.metrics(a), job.metrics(b));
-  }
-  SmallJob job;
-
- private:
-  int meetings_ = 0;
-};
+class Processes : public test::Several {};
 
 struct Variant {
   std::string name;
@@ -174,33 +133,12 @@ TEST_F(Processes, OnlyTheFirstTellsWhatHappens) {
 }
 
 TEST_F(Processes, OneThatIsAskedToStopStopsAll) {
-  std::vector<Process> started;
-  for (const int rank : {0, 1}) {
-    auto settings = meet(rank, 2, "file:meeting");
-    settings.push_back("train.global_batch_size=64");
-    started.push_back(job.start("a", settings));
-  }
+  const auto started = start(2, "a", {"train.global_batch_size=64"});
   ASSERT_TRUE(started[0].prints("step 3/40"));
   started[1].signal(SIGTERM);
-  const auto first = started[0].wait(), second = started[1].wait();
-  EXPECT_EQ(first.code, 75) << first;
-  EXPECT_EQ(second.code, 75) << second;
-  EXPECT_NE(first.err.find("another process asks to stop: saving first"), std::string::npos) << first;
-}
-
-TEST_F(Processes, OneThatDiesEndsTheOther) {
-  std::vector<Process> started;
-  for (const int rank : {0, 1}) {
-    auto settings = meet(rank, 2, "file:meeting");
-    settings.push_back("train.global_batch_size=64");
-    started.push_back(job.start("a", settings));
-  }
-  ASSERT_TRUE(started[0].prints("step 3/40"));
-  started[1].signal(SIGKILL);
-  started[1].wait();
-  const auto survivor = started[0].wait();
-  EXPECT_EQ(survivor.code, 76) << survivor;
-  EXPECT_NE(survivor.err.find("process 1 does not answer: "), std::string::npos) << survivor;
+  const auto outcomes = wait(started);
+  expect_all(outcomes, 75);
+  EXPECT_NE(outcomes[0].err.find("another process asks to stop: saving first"), std::string::npos) << outcomes[0];
 }
 
 // What is wrong with one of them ends all, with one code, and each line says whose fault it is.

@@ -58,6 +58,7 @@ class Process {
     _exit(127);
   }
 
+  pid_t id() const { return pid_; }
   void signal(int number) const { kill(pid_, number); }
 
   // Whether `text` appears in what it prints to standard error, within a minute and before it ends.

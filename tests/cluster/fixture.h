@@ -185,13 +185,13 @@ class RawConnection {
   bool shake_hands(const cluster::Client::Options& options) {
     const auto challenge = receive();
     if (!challenge || challenge->kind != cluster::Message::Kind::challenge) return false;
-    const cluster::Introduction hello{challenge->texts[0], cluster::random_nonce(), options.rank,
-                                          options.world_size, options.attempt};
-    send({.kind = cluster::Message::Kind::hello,
-          .rank = options.rank,
-          .number = options.world_size,
-          .texts = {hello.client_nonce, cluster::proof(options.secret, cluster::Role::client, hello),
-                    options.attempt}});
+    const cluster::Introduction hello{challenge->texts[0], cluster::random_nonce(), options.rank, options.world_size,
+                                      options.attempt};
+    send(
+        {.kind = cluster::Message::Kind::hello,
+         .rank = options.rank,
+         .number = options.world_size,
+         .texts = {hello.client_nonce, cluster::proof(options.secret, cluster::Role::client, hello), options.attempt}});
     const auto welcome = receive();
     return welcome && welcome->kind == cluster::Message::Kind::welcome &&
            cluster::is_proof(welcome->texts[0], options.secret, cluster::Role::server, hello);

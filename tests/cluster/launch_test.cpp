@@ -31,7 +31,9 @@ using test::kTorchrun;
 using test::Variables;
 using test::with;
 
-Launch detect(const Variables& variables, const LaunchFlags& flags = {}) { return detect_launch(flags, environment_of(variables)); }
+Launch detect(const Variables& variables, const LaunchFlags& flags = {}) {
+  return detect_launch(flags, environment_of(variables));
+}
 
 std::string refused(const Variables& variables, const LaunchFlags& flags = {}) {
   return test::complaint(ExitCode::config, [&] { detect(variables, flags); });

@@ -44,12 +44,16 @@ TEST_F(Secret, ComesFromTheEnvironmentOrAFile) {
 }
 
 TEST_F(Secret, OfTwoPlacesIsRefused) {
-  EXPECT_EQ(complaint([] { find_secret(environment_of({{"PEERLESS_SECRET", "a"}, {"PEERLESS_SECRET_FILE", "b"}})); }),
+  EXPECT_EQ(complaint([] {
+              find_secret(environment_of({{"PEERLESS_SECRET", "a"}, {"PEERLESS_SECRET_FILE", "b"}}));
+            }),
             (Complaint{ExitCode::config, "PEERLESS_SECRET and PEERLESS_SECRET_FILE are both set; unset one"}));
 }
 
 TEST_F(Secret, ThatIsTooShortOrTooLongIsRefused) {
-  EXPECT_EQ(complaint([] { find_secret(environment_of({{"PEERLESS_SECRET", "0123456789abcde"}})); }),
+  EXPECT_EQ(complaint([] {
+              find_secret(environment_of({{"PEERLESS_SECRET", "0123456789abcde"}}));
+            }),
             (Complaint{ExitCode::config,
                        "PEERLESS_SECRET: has 15 bytes, a secret has 16 to 4096; `openssl rand -hex 32` makes one"}));
   const auto path = file(std::string(4097, 's'));
@@ -61,8 +65,8 @@ TEST_F(Secret, ThatIsTooShortOrTooLongIsRefused) {
 TEST_F(Secret, InAFileThatOthersMayReadIsRefused) {
   for (const mode_t mode : {0640U, 0604U, 0620U, 0601U}) {
     const auto path = file("0123456789abcdef", mode);
-    EXPECT_EQ(refusal(path), (Complaint{ExitCode::config, concat("PEERLESS_SECRET_FILE: ", path,
-                                                                 ": others may use it; chmod 600")}));
+    EXPECT_EQ(refusal(path),
+              (Complaint{ExitCode::config, concat("PEERLESS_SECRET_FILE: ", path, ": others may use it; chmod 600")}));
   }
 }
 

@@ -63,9 +63,10 @@ TEST(Rendezvous, WhoDoesNotComeIsMissed) {
                       .port = 29472};
   const auto said = test::complaint([&] { World(launch, {.timeout = 1s}); });
   EXPECT_EQ(said.code, ExitCode::peer);
-  EXPECT_EQ(said.text,
-            "rank 1 waited 1 s for the 2 processes of this run; cannot connect to rank 0 at 127.0.0.1:29472: Connection "
-            "refused");
+  EXPECT_EQ(
+      said.text,
+      "rank 1 waited 1 s for the 2 processes of this run; cannot connect to rank 0 at 127.0.0.1:29472: Connection "
+      "refused");
 }
 
 TEST(Rendezvous, AHostThatDoesNotExistIsNamed) {

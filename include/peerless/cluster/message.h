@@ -1,7 +1,7 @@
 // What the coordinator's server and its clients say to each other, and how it is laid out in bytes.
 //
-// Frame    u32 length of what follows | u8 kind | u64 id | i64 rank | i64 number | texts, each u32 length and its bytes.
-//          Little-endian. Each kind has its number of texts
+// Frame    u32 length of what follows | u8 kind | u64 id | i64 rank | i64 number | texts, each u32 length and its
+//          bytes. Little-endian. Each kind has its number of texts
 // Rule     decode() is a pure function, made for hostile bytes: it reads none beyond them, and what it allocates is
 //          bounded by what is there, never by what a length claims. It accepts only what encode() makes.
 #pragma once

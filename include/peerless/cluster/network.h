@@ -15,8 +15,8 @@ bool is_loopback(std::string_view host);
 int listen_at(const std::string& host, std::uint16_t port);
 std::uint16_t port_of(int listening);
 
-// The address of this host from which packets to `host` leave, as text. Error(config): it does not resolve; Error(peer):
-// there is no route.
+// The address of this host from which packets to `host` leave, as text. Error(config): it does not resolve;
+// Error(peer): there is no route.
 std::string local_address_towards(const std::string& host);
 
 // The address at which other hosts find this one, where nothing says which hosts: that of the interface that leads out,

@@ -4,8 +4,8 @@
 //   client -> server   hello: a nonce, rank, world size, attempt; proof "client" over all of that
 //   server -> client   welcome: proof "server" over the same
 //
-// A proof is HMAC-SHA256 (libcrypto's) under the secret. The role in it keeps either side from sending back what it got,
-// the nonces keep a recorded one from being of use again. An empty secret proves nothing, in the same steps.
+// A proof is HMAC-SHA256 (libcrypto's) under the secret. The role in it keeps either side from sending back what it
+// got, the nonces keep a recorded one from being of use again. An empty secret proves nothing, in the same steps.
 //
 // Not promised   what follows is neither encrypted nor authenticated: no help against somebody who can change packets
 #pragma once

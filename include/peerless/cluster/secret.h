@@ -4,8 +4,8 @@
 //   PEERLESS_SECRET        the secret itself
 //   PEERLESS_SECRET_FILE   a file that holds it, for its owner alone (chmod 600). White space at its end does not count
 //
-// Errors   Error(config): both are set; the secret has fewer than 16 bytes; the file is no regular file of this user, can
-//          be read by others, or cannot be read
+// Errors   Error(config): both are set; the secret has fewer than 16 bytes; the file is no regular file of this user,
+//          can be read by others, or cannot be read
 #pragma once
 
 #include <string>

@@ -8,17 +8,18 @@
 // Gathering   Until all have come, one that goes away is only missing again. Then all learn that they are complete
 // Store       store.h
 // Liveness    A process is lost when its connection closes without goodbye (at once: a kill closes it), when nothing is
-//             heard of it for `silence` (stopped, host dead, network gone), when it breaks the protocol, or when another
-//             one reports it. The first loss is the only one: all hear it, the lost one too if it still can, with a
-//             table of what each rank did; rank 0 last. A report waits for 0.5 s, in which a loss that this thread sees
-//             for itself goes before: whose exchange fails knows that somebody died, often not who
-// Patience    A process is also lost when others wait for it for `patience`: it lives, but has begun fewer exchanges than
-//             others all that time. Of several such, that with the fewest
+//             heard of it for `silence` (stopped, host dead, network gone), when it breaks the protocol, or when
+//             another one reports it. The first loss is the only one: all hear it, the lost one too if it still can,
+//             with a table of what each rank did; rank 0 last. A report waits for 0.5 s, in which a loss that this
+//             thread sees for itself goes before: whose exchange fails knows that somebody died, often not who
+// Patience    A process is also lost when others wait for it for `patience`: it lives, but has begun fewer exchanges
+//             than others all that time. Of several such, that with the fewest
 // Leaving     Once rank 0 has said goodbye, the destructor says so to the others, who then lose nothing. Without that,
 //             they lose rank 0
 //
-// Cost     per process: one descriptor (the soft limit of this process is raised to what is needed), a message a second,
-//          and up to 128 MiB of answers that it does not read; with more it is lost. All else: the store's 256 MiB
+// Cost     per process: one descriptor (the soft limit of this process is raised to what is needed), a message a
+//          second, and up to 128 MiB of answers that it does not read; with more it is lost. All else: the store's 256
+//          MiB
 // Errors   Error(config): too few descriptors (ulimit -n)
 // Threads  one of its own; the constructor and the destructor, which does not wait for the network, from another
 #pragma once
@@ -68,8 +69,8 @@ class Server {
     Time active_since = {};
     std::int64_t exchanges = 0;
     std::optional<Time> behind_since = std::nullopt;  // others that have begun more exchanges
-    bool left = false;      // said goodbye
-    bool reported = false;  // somebody, and may go without being the culprit
+    bool left = false;                                // said goodbye
+    bool reported = false;                            // somebody, and may go without being the culprit
   };
   struct Report {
     std::int64_t rank;

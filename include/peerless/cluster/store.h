@@ -1,7 +1,7 @@
 // The coordinator's keys and values, and those who wait for keys: what c10d asks of a store. It knows no network.
 //
-// Bounds    a key has at most 1 KiB, a value kMaxValue, all together 256 MiB with 64 bytes for each key's upkeep. Beyond
-//           them a request fails for him who made it, and changes nothing
+// Bounds    a key has at most 1 KiB, a value kMaxValue, all together 256 MiB with 64 bytes for each key's upkeep.
+//           Beyond them a request fails for him who made it, and changes nothing
 // Answers   come through `answer`, from within the call that makes them due: reply or failed under the request's id.
 //           failed says ExitCode::peer where time ran out, internal where the request was wrong
 // Counters  are decimal text, as c10d has them: add makes one of a value that set wrote, and get reads it

@@ -4,8 +4,8 @@
 // secret, all prove to each other that they belong together; in its store they leave the addresses at which gloo and
 // NCCL listen. On one host everything binds the loopback address; else the address that leads to rank 0's host.
 //
-// Losses   One that dies, falls silent, stays away from an exchange or says fail() is lost, and with it the run. All hear
-//          of it: within a second of a death, else after the silence or timeout
+// Losses   One that dies, falls silent, stays away from an exchange or says fail() is lost, and with it the run. All
+//          hear of it: within a second of a death, else after the silence or timeout
 // Errors   Error(peer): some did not come within the timeout, named by rank; an exchange with one that is lost
 //          Error(config): a host name that does not resolve, an address in use, another world size, a wrong secret
 #pragma once
@@ -23,9 +23,9 @@
 namespace peerless {
 
 struct JoinOptions {
-  at::Device device = at::kCPU;                      // tensors of the host and of this device can be exchanged
-  std::chrono::milliseconds timeout{600'000};        // for all to come, and later for those others wait for
-  std::string secret = {};                           // empty: none
+  at::Device device = at::kCPU;                            // tensors of the host and of this device can be exchanged
+  std::chrono::milliseconds timeout{600'000};              // for all to come, and later for those others wait for
+  std::string secret = {};                                 // empty: none
   std::function<void(const cluster::Loss&)> on_loss = {};  // on a thread of its own; may end the process
 };
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
-#include "peerless/data/loader.h"
 #include "peerless/cluster/launch.h"
+#include "peerless/data/loader.h"
 #include "peerless/eval/evaluate.h"
 #include "peerless/optim/schedule.h"
 #include "peerless/train/counters.h"
