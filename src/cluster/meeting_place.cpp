@@ -59,6 +59,7 @@ std::optional<cluster::Address> MeetingPlace::find() const {
 std::string MeetingPlace::host() const {
   if (launch_.one_host()) return kLoopback;
   if (launch_.host.empty()) return host_address();
+  if (is_loopback(launch_.host)) return launch_.host;  // said on purpose: the others will ask there
   const auto address = local_address_towards(launch_.host);
   return is_loopback(address) ? host_address() : address;
 }

@@ -54,13 +54,21 @@ TEST(MeetingPlace, OfOneHostIsTheLoopbackAddressAlone) {
 // A host often has its own name at 127.0.1.1.
 TEST(MeetingPlace, OfSeveralHostsIsNoLoopbackAddress) {
   const auto port = test::port_nobody_listens_at();
-  const Opened opened{MeetingPlace(on_two_hosts("127.0.1.1", port))};
+  const Opened opened{MeetingPlace(on_two_hosts("0x7f000101", port))};  // a name, for all we know
   EXPECT_EQ(opened.address().host, host_address());
   EXPECT_FALSE(is_loopback(host_address()));
   EXPECT_TRUE(listens({host_address(), port}));
   EXPECT_FALSE(listens({"127.0.0.1", port}));
   const auto found = MeetingPlace(on_two_hosts("node1", port)).find();
   EXPECT_EQ(found->host, "node1");
+}
+
+// Several virtual hosts of one machine.
+TEST(MeetingPlace, ALoopbackAddressThatIsAskedForIsUsed) {
+  const auto launch = on_two_hosts("127.0.0.1", test::port_nobody_listens_at());
+  const Opened opened{MeetingPlace(launch)};
+  EXPECT_TRUE(listens(*MeetingPlace(launch).find()));
+  EXPECT_FALSE(listens({host_address(), launch.port}));
 }
 
 TEST(MeetingPlace, ByAFileIsFoundOnceItIsWritten) {

@@ -1,8 +1,8 @@
 // Where the processes of a launch meet: at which address rank 0 listens, and how the others learn of it.
 //
 //   HOST:PORT   what the launcher says. On one host, 127.0.0.1 whatever it says; else the address of HOST, but where
-//               that is a loopback address on rank 0's own host (Debian gives its own name 127.0.1.1), the one at which
-//               others reach this host
+//               a name means a loopback address on rank 0's own host (Debian gives its own name 127.0.1.1), the one at
+//               which others reach this host
 //   a board     where rank 0 writes down its address: a file, or the store of torchrun's agent. It listens at a port
 //               that is free, and each of its starts is named by random digits, so that one who reads what a start
 //               before left there is refused and reads again
