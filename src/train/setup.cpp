@@ -1,6 +1,7 @@
 #include "peerless/train/setup.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 #ifdef __GLIBC__
@@ -10,12 +11,25 @@
 #include "peerless/train/machine.h"
 
 namespace peerless {
+namespace {
+
+// Before the GPU is used: its kernels are to give the same bits each time.
+void choose_deterministic_kernels() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // else they depend on what other streams do
+  auto& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+  context.setDeterministicFillUninitializedMemory(false);  // all that is read here has been written
+}
+
+}  // namespace
+
 at::Device choose_device(Device device, std::int64_t local_rank) {
   const bool has_cuda = at::hasCUDA();
   if (device == Device::cuda && !has_cuda)
     throw Error(ExitCode::config,
                 "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
   if (device == Device::cpu || !has_cuda) return at::kCPU;
+  choose_deterministic_kernels();
   return {at::kCUDA, static_cast<c10::DeviceIndex>(local_rank % at::getNumGPUs())};
 }
 

@@ -22,6 +22,8 @@ class Several : public testing::Test {
         const auto flags = meet(rank, processes, meeting);
         all.insert(all.end(), flags.begin(), flags.end());
       }
+      // Should they share a GPU: NCCL allows that only to processes which it takes for those of different hosts.
+      setenv("NCCL_HOSTID", std::to_string(rank).c_str(), /*overwrite=*/1);
       started.push_back(job.start(name, all));
     }
     return started;

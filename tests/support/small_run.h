@@ -16,6 +16,7 @@ struct SmallRunOptions {
   Division division = {};
   OptimConfig optim = AdamWConfig();
   bool recomputed = false;
+  at::Device device = at::kCPU;
 };
 
 // Its second layer has the block. Batches are drawn from their numbers alone.
@@ -23,7 +24,9 @@ class SmallRun {
  public:
   SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options = {},
            Communicator& communicator = alone())
-      : micro_batches_(options.micro_batches), communicator_(communicator), model_(make_model(config(ffw))) {
+      : micro_batches_(options.micro_batches),
+        communicator_(communicator),
+        model_(make_model(config(ffw), 50, 12, at::kFloat, options.device)) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
     step_ = std::make_unique<TrainingStep>(*model_, options.optim, communicator, options.division);

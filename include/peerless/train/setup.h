@@ -12,6 +12,7 @@
 namespace peerless {
 
 // Error(config) when a GPU is asked for and there is none. The processes of a host take its GPUs in turn.
+// On a GPU only kernels are used that give the same bits each time.
 at::Device choose_device(Device device, std::int64_t local_rank = 0);
 at::ScalarType compute_dtype(Precision precision);
 // Threads (0: the cores that this process may use, divided among the `sharers` that may use the same), and memory that
