@@ -1,9 +1,11 @@
 #include "src/dist/process_group.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "peerless/base/error.h"
+#include "peerless/dist/collectives.h"
 
 namespace peerless {
 namespace {
@@ -11,6 +13,7 @@ namespace {
 struct Backends {
   Backend host;    // moves CPU tensors
   Backend device;  // moves those of a GPU; null without one
+  at::Device on = at::kCPU;
 };
 
 class ProcessGroup final : public Communicator {
@@ -22,6 +25,7 @@ class ProcessGroup final : public Communicator {
   std::int64_t world_size() const override { return backends_.host->getSize(); }
   void exchange(const Messages& sent, const Messages& received) override;
   void set_activity(std::string activity) override { client_.set_activity(std::move(activity)); }
+  void close() override;
 
  private:
   // One tensor on its way from or to one peer. c10d wants vectors, which outlive the work.
@@ -33,6 +37,7 @@ class ProcessGroup final : public Communicator {
   using Operation = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
   void start_all(const Messages& messages, Operation operation, bool on_host, std::vector<Transfer>& transfers);
   void wait(std::int64_t peer, c10d::Work& work) const;
+  void exchange_on_device(const Messages& sent, const Messages& received);
   [[noreturn]] void fail(std::int64_t peer, const char* what) const;
 
   Backends backends_;
@@ -61,19 +66,28 @@ void ProcessGroup::wait(std::int64_t peer, c10d::Work& work) const {
 void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
   client_.count_exchange();
   std::vector<Transfer> transfers;
-  transfers.reserve(sent.size() + received.size());
-  const auto start = [&](bool on_host) {
-    start_all(received, &c10d::Backend::recv, on_host, transfers);
-    start_all(sent, &c10d::Backend::send, on_host, transfers);
-  };
-  start(/*on_host=*/true);
+  start_all(received, &c10d::Backend::recv, /*on_host=*/true, transfers);
+  start_all(sent, &c10d::Backend::send, /*on_host=*/true, transfers);
   for (const auto& transfer : transfers) wait(transfer.peer, *transfer.work);
-  if (!backends_.device) return;
-  transfers.clear();
-  backends_.device->startCoalescing();  // of them all, as each alone could wait for another
-  start(/*on_host=*/false);
+  if (backends_.device) exchange_on_device(sent, received);
+}
+
+// In stream order, all at once, as each alone could wait for another. NCCL's own watchdog knows the timeout.
+void ProcessGroup::exchange_on_device(const Messages& sent, const Messages& received) {
+  std::vector<Transfer> transfers;
+  backends_.device->startCoalescing();
+  start_all(received, &c10d::Backend::recv, /*on_host=*/false, transfers);
+  start_all(sent, &c10d::Backend::send, /*on_host=*/false, transfers);
   const auto all = backends_.device->endCoalescing();
-  if (all && !transfers.empty()) all->wait();  // in stream order; NCCL's own watchdog knows the timeout
+  if (all && !transfers.empty()) all->wait();
+}
+
+// A process that ended earlier would take with it what others are still to receive.
+void ProcessGroup::close() {
+  if (!backends_.device) return;
+  c10::impl::VirtualGuardImpl(backends_.on.type()).synchronizeDevice(backends_.on.index());
+  any(*this, false);  // all have come so far
+  backends_.device->shutdown();
 }
 
 void ProcessGroup::start_all(const Messages& messages, Operation operation, bool on_host,
@@ -102,6 +116,7 @@ std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client&
     backends.host = make_gloo(store, launch.rank, launch.world_size, address, timeout);
     if (!options.device.is_cpu()) {
       const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>("device", store);
+      backends.on = options.device;
       backends.device = make_nccl(of_its_own, launch.rank, launch.world_size, address, timeout);
     }
   } catch (const c10::Error& error) {

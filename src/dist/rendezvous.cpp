@@ -87,6 +87,7 @@ World::World(const Launch& launch, const JoinOptions& options) : rank_(launch.ra
 World::~World() = default;
 
 void World::leave() {
+  if (communicator_) communicator_->close();
   if (client_) client_->goodbye();
   server_.reset();
 }

@@ -16,10 +16,11 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 // Tokens whose logits exist at once: as many as products need for full speed, fewer where logits would leave the cache.
-std::int64_t chunk_size(std::int64_t vocab_size) {
-  constexpr std::uint64_t kLogits = 1 << 21, kAtLeast = 256, kAtMost = 1024;
-  const auto fit = std::bit_floor(kLogits / static_cast<std::uint64_t>(vocab_size));
-  return static_cast<std::int64_t>(std::clamp(fit, kAtLeast, kAtMost));
+// A GPU is kept busy by large products alone.
+std::int64_t chunk_size(std::int64_t vocab_size, bool on_gpu) {
+  const std::uint64_t logits = on_gpu ? 1 << 27 : 1 << 21, at_least = 256, at_most = on_gpu ? 1 << 14 : 1024;
+  const auto fit = std::bit_floor(logits / static_cast<std::uint64_t>(vocab_size));
+  return static_cast<std::int64_t>(std::clamp(fit, at_least, at_most));
 }
 
 void check(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size) {
@@ -63,8 +64,14 @@ struct Recorded {
 
   // Adds the part of some tokens: `gradient` [n, vocab] of their logits, `into` their rows of the hidden's gradient.
   void add(const at::Tensor& gradient, const at::Tensor& used, const at::Tensor& some_hidden, at::Tensor into) {
-    at::mm_out(into, gradient, used);
-    weight.narrow(0, 0, used.size(0)).addmm_(gradient.t(), some_hidden.to(used.scalar_type()));
+    auto of_used = weight.narrow(0, 0, used.size(0));
+    if (gradient.scalar_type() == weight.scalar_type()) {
+      at::mm_out(into, gradient, used);
+      of_used.addmm_(gradient.t(), some_hidden);
+    } else {  // a GPU's narrow products with wide sums
+      at::mm_out(into, gradient, used, weight.scalar_type());
+      at::addmm_out(of_used, of_used, gradient.t(), some_hidden, weight.scalar_type());
+    }
   }
 };
 
@@ -76,19 +83,21 @@ struct ChunkedCrossEntropy : torch::autograd::Function<ChunkedCrossEntropy> {
     const auto used = weight.narrow(0, 0, vocab_size);
     const auto multiplied_in = wants_gradients ? hidden.scalar_type() : dtype;
     const auto factor = used.to(multiplied_in);
+    const auto of_gradients = hidden.is_cuda() ? multiplied_in : dtype;  // what their products are multiplied in
+    const auto& factor_of_gradients = of_gradients == dtype ? used : factor;
     const CrossEntropyOptions options{softcap, z_loss};
     Recorded recorded;
     if (wants_gradients) recorded = {at::empty(hidden.sizes(), weight.options()), at::zeros_like(weight)};
     auto sum = at::zeros({}, weight.options().dtype(at::kDouble)), z_sum = sum.clone();
-    for_pieces(hidden.size(0), chunk_size(vocab_size), [&](std::int64_t first, std::int64_t n) {
+    for_pieces(hidden.size(0), chunk_size(vocab_size, hidden.is_cuda()), [&](std::int64_t first, std::int64_t n) {
       const auto some = [&](const at::Tensor& t) { return t.narrow(0, first, n); };
       const auto counts = some(mask).to(dtype);
       const Chunk chunk = forward_chunk(some(hidden).to(multiplied_in), factor, some(targets), dtype, softcap);
       sum += (chunk.losses * counts).sum(at::kDouble);
       z_sum += (chunk.log_sum_exp.square() * counts).sum(at::kDouble) * z_loss;
       if (!wants_gradients) return;
-      recorded.add(gradient_of_logits(chunk, some(targets), counts, options), used, some(hidden),
-                   some(recorded.hidden));
+      recorded.add(gradient_of_logits(chunk, some(targets), counts, options).to(of_gradients), factor_of_gradients,
+                   some(hidden).to(of_gradients), some(recorded.hidden));
     });
     context->saved_data["recorded"] = std::vector<at::Tensor>{recorded.hidden, recorded.weight};
     context->saved_data["dtype_of_hidden"] = hidden.scalar_type();
@@ -125,7 +134,7 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, std:
   const torch::NoGradGuard no_grad;
   const auto used = weight.narrow(0, 0, vocab_size);
   auto losses = at::empty({hidden.size(0)}, weight.options());
-  for_pieces(hidden.size(0), chunk_size(vocab_size), [&](std::int64_t first, std::int64_t n) {
+  for_pieces(hidden.size(0), chunk_size(vocab_size, hidden.is_cuda()), [&](std::int64_t first, std::int64_t n) {
     const auto chunk = forward_chunk(hidden.narrow(0, first, n).to(weight.scalar_type()), used,
                                      targets.narrow(0, first, n), weight.scalar_type(), logit_softcap);
     losses.narrow(0, first, n).copy_(chunk.losses);

@@ -32,8 +32,12 @@ constexpr std::int64_t kTokensAtLeast = 16;
 constexpr std::int64_t kPieceElements = 1 << 20;  // half scores at a time, which second-level caches nearly hold
 constexpr std::int64_t kMostKeys = 46340;         // of a half: n * n ids must fit int32
 
+constexpr std::int64_t kPieceOfGpu = 1 << 26;  // which keep it busy
+
 // Tokens of a piece, of which each needs `elements` of scratch.
-std::int64_t piece_size(std::int64_t elements) { return std::max<std::int64_t>(1, kPieceElements / elements); }
+std::int64_t piece_size(std::int64_t elements, std::int64_t of_piece = kPieceElements) {
+  return std::max<std::int64_t>(1, of_piece / elements);
+}
 
 // Half scores, seen as [tokens, h, 2, n]. Keys that heads share meet all their queries in one product. `room` holds the
 // scores, resized as needed: the memory of one piece serves the next.
@@ -157,7 +161,8 @@ at::Tensor gather(const at::Tensor& keys, const at::Tensor& rows) {
 
 struct PlainProductKey : torch::autograd::Function<PlainProductKey> {
   static std::int64_t piece(const at::Tensor& queries, const at::Tensor& keys, std::int64_t k) {
-    return piece_size(2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)}));
+    return piece_size(2 * queries.size(1) * std::max({keys.size(2), k * k, k * keys.size(3)}),
+                      queries.is_cpu() ? kPieceElements : kPieceOfGpu);
   }
 
   static variable_list forward(AutogradContext* context, const at::Tensor& queries, const at::Tensor& keys,

@@ -10,6 +10,13 @@
 #include "src/ops/kernels/rope.h"
 #include "src/ops/once_differentiable.h"
 
+#ifdef PEERLESS_CUDA
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include "src/ops/cuda/rope.h"
+#endif
+
 namespace peerless {
 namespace {
 
@@ -18,7 +25,38 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kTokensAtLeast = 64;  // of a thread
 
+#ifdef PEERLESS_CUDA
+// Of T, by products in C.
+template <class T, class C>
+void rotate_on_gpu(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction,
+                   const at::Tensor& y) {
+  const c10::cuda::CUDAGuard guard(x.device());
+  const cuda::Rope<C> rope{.length = x.size(1),
+                           .heads = x.size(2),
+                           .half = x.size(3) / 2,
+                           .cos = cos.const_data_ptr<C>(),
+                           .sin = sin.const_data_ptr<C>(),
+                           .direction = static_cast<C>(direction)};
+  cuda::launch_rotate(rope, x.const_data_ptr<T>(), y.mutable_data_ptr<T>(), x.numel() / 2,
+                      c10::cuda::getCurrentCUDAStream().stream());
+}
+
+at::Tensor rotate_on_gpu(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction) {
+  const auto y = at::empty_like(x);
+  if (x.scalar_type() == at::kBFloat16)
+    rotate_on_gpu<at::BFloat16, float>(x, cos, sin, direction, y);
+  else if (x.scalar_type() == at::kFloat)
+    rotate_on_gpu<float, float>(x, cos, sin, direction, y);
+  else
+    rotate_on_gpu<double, double>(x, cos, sin, direction, y);
+  return y;
+}
+#endif
+
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction) {
+#ifdef PEERLESS_CUDA
+  if (x.is_cuda()) return rotate_on_gpu(x, cos, sin, direction);
+#endif
   const auto y = at::empty_like(x);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rope", [&] {
     const kernels::Rope<scalar_t> rope{.length = x.size(1),
@@ -55,6 +93,11 @@ at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
                   2 * cos.size(1) == x.size(3) && cos.scalar_type() == sin.scalar_type(),
               "rope: expected x [B, T, H, d] and cos, sin [T, d/2], got ", x.sizes(), ", ", cos.sizes(), " and ",
               sin.sizes());
+#ifdef PEERLESS_CUDA
+  const bool takes_x_as_it_is =
+      x.scalar_type() == cos.scalar_type() || (x.scalar_type() == at::kBFloat16 && cos.scalar_type() == at::kFloat);
+  if (x.is_cuda() && takes_x_as_it_is) return Rope::apply(x.contiguous(), cos.contiguous(), sin.contiguous());
+#endif
   if (!x.is_cpu()) return plain::rope(x, cos, sin);
   return Rope::apply(x.to(cos.scalar_type()).contiguous(), cos.contiguous(), sin.contiguous()).to(x.scalar_type());
 }

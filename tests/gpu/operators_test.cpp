@@ -42,7 +42,7 @@ class OnGpu : public testing::Test {
     };
     const auto expected = run(at::kCPU), got = run(at::kCUDA);
     for (std::size_t i = 0; i < expected.size(); ++i)
-      EXPECT_TRUE(near(got[i].detach().cpu(), expected[i].detach())) << "of result " << i;
+      EXPECT_TRUE(near(got[i].detach().cpu().to(at::kFloat), expected[i].detach())) << "of result " << i;
   }
 
   // A table with the same weights on any device; its gradient is compared too.
@@ -64,6 +64,23 @@ TEST_F(OnGpu, CrossEntropy) {
       return {loss.loss, loss.cross_entropy, loss.z_loss,
               token_losses(t[0].detach(), t[1].detach(), 1000, targets.to(t[0].device()), softcap)};
     });
+  }
+}
+
+// Its narrow products have wide sums: gradients are as near to the exact ones as bf16 is.
+TEST_F(OnGpu, CrossEntropyInBf16) {
+  const auto hidden = torch::randn({700, 64}).to(at::kBFloat16), weight = torch::randn({1024, 64});
+  const auto targets = torch::randint(1000, {700}, at::kLong), mask = torch::ones({700}, at::kBool);
+  const auto run = [&](at::Device device) {
+    const auto h = hidden.detach().to(device).requires_grad_(), w = weight.detach().to(device).requires_grad_();
+    const auto loss = cross_entropy(h, w, 1000, targets.to(device), mask.to(device), {});
+    loss.loss.backward();
+    return Tensors{loss.loss.detach().cpu(), h.grad().cpu(), w.grad().cpu()};
+  };
+  const auto expected = run(at::kCPU), got = run(at::kCUDA);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(got[i].scalar_type(), expected[i].scalar_type());
+    EXPECT_LT(test::error(got[i], expected[i]), test::tolerance(at::kBFloat16)) << "of result " << i;
   }
 }
 
@@ -119,6 +136,13 @@ TEST_F(OnGpu, ProductKeyTopK) {
 }
 
 // Sums of small whole numbers are exact and mostly tied: the lowest id wins on every device.
+TEST_F(OnGpu, ProductKeyTopKInSeveralPieces) {
+  expect_same({torch::randn({9000, 4, 2, 8}), torch::randn({1, 2, 1024, 8})}, [](const Tensors& t) -> Tensors {
+    const auto [scores, ids] = product_key_top_k(t[0], t[1], 4);
+    return {scores};
+  });
+}
+
 TEST_F(OnGpu, TiesAreDecidedAlike) {
   const auto whole = [](at::IntArrayRef shape) { return torch::randint(-1, 2, shape, at::kFloat); };
   const auto queries = whole({50, 2, 2, 4}), keys = whole({2, 2, 32, 4}), scores = whole({50, 100});
@@ -134,6 +158,10 @@ TEST_F(OnGpu, RmsNormAndRope) {
   expect_same({torch::randn({3, 20, 4, 16})}, [&](const Tensors& t) -> Tensors {
     return {rope(t[0], angles.cos().to(t[0].device()), angles.sin().to(t[0].device()))};
   });
+  const auto narrow = torch::randn({3, 20, 4, 16}).to(at::kBFloat16);
+  const auto turned = rope(narrow.cuda(), angles.cos().cuda(), angles.sin().cuda()).cpu();
+  EXPECT_EQ(turned.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(near(turned, rope(narrow, angles.cos(), angles.sin())));
 }
 
 TEST_F(OnGpu, SumsOfSquares) {

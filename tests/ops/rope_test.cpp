@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include "src/ops/cuda/rope_items.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -45,6 +46,25 @@ TEST_P(RopeTest, TakesAViewOfAWiderProjection) {
   const auto wide = torch::randn({2, 5, 9, 6}, dtype_);
   const auto view = wide.narrow(2, 3, 3);
   EXPECT_TRUE(same_bits(rope(view, cos_, sin_), rope(view.contiguous(), cos_, sin_)));
+}
+
+// The CUDA kernel's code for one thread, run for every pair.
+TEST_P(RopeTest, PairsOfTheGpuAreTheSame) {
+  const torch::NoGradGuard no_grad;
+  for (const int direction : {1, -1}) {
+    const auto y = torch::zeros_like(x_);
+    AT_DISPATCH_FLOATING_TYPES(dtype_, "rope", [&] {
+      const cuda::Rope<scalar_t> rope{.length = 5,
+                                      .heads = 3,
+                                      .half = 3,
+                                      .cos = cos_.const_data_ptr<scalar_t>(),
+                                      .sin = sin_.const_data_ptr<scalar_t>(),
+                                      .direction = static_cast<scalar_t>(direction)};
+      for (std::int64_t i = 0; i < x_.numel() / 2; ++i)
+        cuda::rotate_pair(rope, x_.const_data_ptr<scalar_t>(), y.mutable_data_ptr<scalar_t>(), i);
+    });
+    EXPECT_TRUE(near(y, plain::rope(x_, cos_, direction * sin_)));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RopeTest, testing::Values(at::kFloat, at::kDouble),

@@ -35,6 +35,9 @@ class Communicator {
 
   // What this process does, as "step 12: backward": the others hear it when somebody is lost. As cheap as its text.
   virtual void set_activity(std::string /*activity*/) {}
+
+  // The last operation: waits until nothing is on its way any more on any process's device.
+  virtual void close() {}
 };
 
 // Of one process that trains alone.

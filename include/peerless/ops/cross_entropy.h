@@ -12,9 +12,10 @@
 //            in place.
 // Precision  logits are multiplied in hidden's dtype where gradients are recorded, else (evaluation) in W's; softmax,
 //            the products of gradients and the sums of a chunk in W's dtype, sums over chunks in fp64. The gradient of
-//            hidden is rounded to its dtype once.
+//            hidden is rounded to its dtype once. On a GPU the products of gradients take hidden's dtype, and give W's.
 // Memory     two chunks of logits, three with softcap; both gradients in W's dtype; in bf16 a copy of W. A chunk is
-//            1024 tokens; 512, or at least 256, where their logits would be more than 2^21.
+//            1024 tokens; 512, or at least 256, where their logits would be more than 2^21. On a GPU, at most 2^14
+//            tokens and 2^27 logits.
 #pragma once
 
 #include <ATen/core/Tensor.h>

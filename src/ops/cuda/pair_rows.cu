@@ -1,17 +1,12 @@
-#include <cuda_runtime.h>
-
-#include <algorithm>
 #include <cub/warp/warp_reduce.cuh>
-#include <stdexcept>
-#include <string>
 
+#include "src/ops/cuda/launch.h"
 #include "src/ops/cuda/pair_rows.h"
 
 namespace peerless::cuda {
 namespace {
 
-constexpr int kThreads = 256, kWarp = 32;
-constexpr std::int64_t kMostBlocks = 1 << 20;
+constexpr int kWarp = 32;
 
 template <class T>
 __global__ void pair_dot_kernel(PairRows<T> rows, const T* x, T* out, std::int64_t num_pairs) {
@@ -39,16 +34,6 @@ __global__ void row_sums_kernel(PairsOfRows pairs, const T* weights, const T* so
   const std::int64_t stride = std::int64_t{gridDim.x} * kThreads;
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride)
     sums[i] = row_sum_element(pairs, weights, source, d, i / d, i % d);
-}
-
-// Blocks for so many threads; the kernels go on in strides where there are more.
-unsigned blocks_for(std::int64_t threads) {
-  return static_cast<unsigned>(std::clamp<std::int64_t>((threads + kThreads - 1) / kThreads, 1, kMostBlocks));
-}
-
-void check_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
-  if (error != cudaSuccess) throw std::runtime_error(std::string(kernel) + ": " + cudaGetErrorString(error));
 }
 
 }  // namespace

@@ -5,9 +5,6 @@
 
 namespace peerless::cuda {
 
-// Of the launches below, for people.
-inline constexpr const char* kOperators[] = {"pair_dot", "pair_sum", "row_sums"};
-
 // out[pair] = x_t . row(pair), of T * P pairs: a warp for each.
 template <class T>
 void launch_pair_dot(const PairRows<T>& rows, const T* x, T* out, std::int64_t num_pairs, void* stream);

@@ -4,11 +4,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define PEERLESS_HOST_DEVICE __host__ __device__
-#else
-#define PEERLESS_HOST_DEVICE
-#endif
+#include "src/ops/cuda/host_device.h"
 
 namespace peerless::cuda {
 
