@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "peerless/dist/collectives.h"
+#include "peerless/dist/shard_copies.h"
 #include "peerless/params/huge_pages.h"
 #include "src/dist/side_stream.h"
 #include "src/dist/worker.h"
@@ -38,7 +39,7 @@ class GradientReduction::Impl {
 
  private:
   struct Bucket {
-    std::size_t first, last;     // the gradients' places [first, last)
+    std::size_t first, last;     // the gradients' places [first, last), all of equally many ways
     std::int64_t waits_for = 0;  // gradients of them, in this backward
   };
   void make_buckets();
@@ -52,6 +53,7 @@ class GradientReduction::Impl {
 
   const Gradients& gradients_;
   Communicator& communicator_;
+  ShardCopies copies_;
   const SumOrder order_;
   const std::vector<Shares> owners_;
   std::vector<Bucket> buckets_;
@@ -69,13 +71,14 @@ GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communic
                               std::vector<Shares> owners)
     : gradients_(gradients),
       communicator_(communicator),
+      copies_(communicator),
       order_(order),
       owners_(std::move(owners)),
       side_(gradients.dense().device()) {
   if (communicator.world_size() == 1) return;
-  for (const auto& table : gradients.tables()) {
-    const auto& values = table->buffer();
-    tables_.emplace_back(values.size(0), values.size(1), values.options(), communicator);
+  for (const auto& [rows, ways] : gradients.tables()) {
+    const auto& values = rows->buffer();
+    tables_.emplace_back(values.size(0), values.size(1), values.options(), copies_.of(ways));
   }
   make_buckets();
   worker_ = std::make_unique<Worker>();
@@ -93,8 +96,13 @@ void GradientReduction::Impl::make_buckets() {
   const std::int64_t bytes = gradients_.dense().is_cpu() ? std::int64_t{4} << 20 : std::int64_t{32} << 20;
   const std::int64_t size = bytes / gradients_.dense().element_size();
   for (std::size_t i = 0; i < places.size(); ++i) {
-    if (buckets_.empty() || places[i].begin - places[buckets_.back().first].begin >= size) buckets_.push_back({i, i});
+    const auto is_full = [&](const Bucket& bucket) {
+      const auto& first = places[bucket.first];
+      return places[i].begin - first.begin >= size || places[i].ways != first.ways;
+    };
+    if (buckets_.empty() || is_full(buckets_.back())) buckets_.push_back({i, i});
     buckets_.back().last = i + 1;
+    copies_.of(places[i].ways);  // made here, as the worker only reads
   }
   for (auto& bucket : buckets_)
     for (std::size_t i = bucket.first; i < bucket.last; ++i)
@@ -148,11 +156,12 @@ void GradientReduction::Impl::reduce(const Bucket& bucket) {
   const auto& places = gradients_.places();
   const std::int64_t begin = places[bucket.first].begin, end = places[bucket.last - 1].end;
   add_levels(begin, end);
-  if (owners_.empty()) return peerless::sum(communicator_, {gradients_.dense().slice(0, begin, end)});
+  Communicator& copies = copies_.of(places[bucket.first].ways);
+  if (owners_.empty()) return peerless::sum(copies, {gradients_.dense().slice(0, begin, end)});
   std::vector<SharedTensor> shared;
   for (std::size_t i = bucket.first; i < bucket.last; ++i)
     shared.push_back({gradients_.dense().slice(0, places[i].begin, places[i].end), owners_[i]});
-  reduce_scatter(communicator_, shared);
+  reduce_scatter(copies, shared);
 }
 
 // To the dense gradients [begin, end): the sums that were waiting for the last micro-batch.
@@ -171,7 +180,7 @@ void GradientReduction::Impl::keep(std::int64_t micro_batch) {
   target.dense.copy_(gradients_.dense());
   gradients_.dense().zero_();
   for (std::size_t t = 0; t < gradients_.tables().size(); ++t) {
-    RowGrad& rows = *gradients_.tables()[t];
+    RowGrad& rows = *gradients_.tables()[t].rows;
     for (std::size_t l = 0; l < full; ++l) {
       rows.add(levels_[l].tables[t]);
       levels_[l].tables[t].clear();
@@ -183,7 +192,7 @@ void GradientReduction::Impl::keep(std::int64_t micro_batch) {
 void GradientReduction::Impl::finish_tables() {
   const torch::NoGradGuard no_grad;
   for (std::size_t t = 0; t < gradients_.tables().size(); ++t) {
-    RowGrad& rows = *gradients_.tables()[t];
+    RowGrad& rows = *gradients_.tables()[t].rows;
     for (std::int64_t l = 0; l < num_levels_; ++l) {
       RowGrad& waiting = levels_[static_cast<std::size_t>(l)].tables[t];
       rows.add(waiting);
@@ -199,7 +208,7 @@ Level& GradientReduction::Impl::level(std::size_t number) {
   while (levels_.size() <= number) {
     Level level{huge_zeros(gradients_.dense().sizes(), gradients_.dense().options()), {}};
     for (const auto& table : gradients_.tables()) {
-      const auto& values = table->buffer();
+      const auto& values = table.rows->buffer();
       level.tables.emplace_back(values.size(0), values.size(1), values.options());
     }
     levels_.push_back(std::move(level));

@@ -18,13 +18,22 @@ struct Backends {
 
 class ProcessGroup final : public Communicator {
  public:
-  ProcessGroup(Backends backends, cluster::Client& client, std::chrono::milliseconds timeout)
-      : backends_(std::move(backends)), client_(client), timeout_(timeout) {}
+  // `connect` makes the backends of a channel, of which the host's is shared: there a tag tells them apart.
+  using Connect = std::function<Backends(int channel)>;
+  ProcessGroup(Connect connect, cluster::Client& client, std::chrono::milliseconds timeout, int channel = 0)
+      : connect_(std::move(connect)),
+        backends_(connect_(channel)),
+        client_(client),
+        timeout_(timeout),
+        channel_(channel) {}
 
   std::int64_t rank() const override { return backends_.host->getRank(); }
   std::int64_t world_size() const override { return backends_.host->getSize(); }
   void exchange(const Messages& sent, const Messages& received) override;
   void set_activity(std::string activity) override { client_.set_activity(std::move(activity)); }
+  std::unique_ptr<Communicator> channel() override {
+    return std::make_unique<ProcessGroup>(connect_, client_, timeout_, ++last_channel_);
+  }
   void close() override;
 
  private:
@@ -40,9 +49,11 @@ class ProcessGroup final : public Communicator {
   void exchange_on_device(const Messages& sent, const Messages& received);
   [[noreturn]] void fail(std::int64_t peer, const char* what) const;
 
+  Connect connect_;
   Backends backends_;
   cluster::Client& client_;
   std::chrono::milliseconds timeout_;
+  int channel_, last_channel_ = 0;
 };
 
 // An exchange fails with whom it could not reach; the coordinator knows whose fault that is.
@@ -92,13 +103,12 @@ void ProcessGroup::close() {
 
 void ProcessGroup::start_all(const Messages& messages, Operation operation, bool on_host,
                              std::vector<Transfer>& transfers) {
-  constexpr int kTag = 0;
   for (const auto& [peer, tensor] : messages) {
     if (tensor.numel() == 0 || tensor.is_cpu() != on_host) continue;
     c10d::Backend& backend = on_host ? *backends_.host : *backends_.device;
     auto& transfer = transfers.emplace_back(Transfer{peer, {tensor}, nullptr});
     try {
-      transfer.work = (backend.*operation)(transfer.tensors, static_cast<int>(peer), kTag);
+      transfer.work = (backend.*operation)(transfer.tensors, static_cast<int>(peer), channel_);
     } catch (const std::exception& error) {
       fail(peer, error.what());
     }
@@ -111,14 +121,18 @@ std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client&
                                             const Launch& launch, const JoinOptions& options) {
   // Those of the backends are the last resort: the coordinator first finds out who keeps the others waiting.
   const auto timeout = options.timeout + std::chrono::seconds(10);
-  Backends backends;
-  try {
-    backends.host = make_gloo(store, launch.rank, launch.world_size, address, timeout);
-    if (!options.device.is_cpu()) {
-      const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>("device", store);
-      backends.on = options.device;
-      backends.device = make_nccl(of_its_own, launch.rank, launch.world_size, address, timeout);
+  const auto connect = [=, device = options.device, rank = launch.rank, size = launch.world_size,
+                        host = Backend()](int channel) mutable {
+    if (!host) host = make_gloo(store, rank, size, address, timeout);
+    Backends backends{.host = host, .device = nullptr, .on = device};
+    if (!device.is_cpu()) {
+      const Store of_its_own = c10::make_intrusive<c10d::PrefixStore>(concat("device", channel), store);
+      backends.device = make_nccl(of_its_own, rank, size, address, timeout);
     }
+    return backends;
+  };
+  try {
+    return std::make_unique<ProcessGroup>(connect, client, timeout);
   } catch (const c10::Error& error) {
     throw Error(ExitCode::peer, "the ", launch.world_size,
                 " processes cannot connect to each other: ", error.what_without_backtrace());
@@ -126,7 +140,6 @@ std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client&
     if (dynamic_cast<const Error*>(&error)) throw;
     throw Error(ExitCode::peer, "the ", launch.world_size, " processes cannot connect to each other: ", error.what());
   }
-  return std::make_unique<ProcessGroup>(std::move(backends), client, timeout);
 }
 
 }  // namespace peerless

@@ -54,6 +54,10 @@ std::vector<std::optional<std::int64_t>> batches_of(std::int64_t rank, std::int6
   return mine;
 }
 
+std::int64_t num_batches(const std::vector<std::optional<std::int64_t>>& of_leaves) {
+  return std::count_if(of_leaves.begin(), of_leaves.end(), [](const auto& index) { return index.has_value(); });
+}
+
 }  // namespace
 
 double EvalReport::loss() const { return summed_loss / static_cast<double>(targets); }
@@ -87,10 +91,18 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& comm
     return std::move(decoded.stats);
   };
   StatsSum sums(SumOrder::tree);
-  const auto mine = batches_of(communicator.rank(), communicator.world_size(), set.batches());
+  const std::int64_t processes = communicator.world_size();
+  const auto mine = batches_of(communicator.rank(), processes, set.batches());
   for (const auto& index : mine) sums.add(index ? score(*index, /*counts=*/true) : Stats());
-  if (std::none_of(mine.begin(), mine.end(), [](const auto& index) { return index.has_value(); }))
-    sums.add(score(0, /*counts=*/false));  // nothing to do, but zeros of the right shapes to add
+  // Processes that hold a model together go through it equally often. Who has nothing to do has zeros of the right
+  // shapes to add.
+  std::int64_t most = 1;
+  for (std::int64_t r = 0; r < processes; ++r)
+    most = std::max(most, num_batches(batches_of(r, processes, set.batches())));
+  for (std::int64_t i = num_batches(mine); i < most; ++i) {
+    auto zeros = score(0, /*counts=*/false);
+    if (i == 0) sums.add(std::move(zeros));
+  }
   Stats total = sum(communicator, sums.total());
   const double loss = total.take("loss").item<double>();
   return {set.documents(), set.targets(), set.raw_bytes(), loss, model.decoder->figures(total), total};

@@ -12,13 +12,19 @@ std::string layer_prefix(std::size_t layer) { return concat(layer, "."); }
 // Registers each table once, under "tables.<name>".
 class Transformer::ModelTables final : public Tables {
  public:
-  ModelTables(torch::nn::Module& owner, at::TensorOptions options) : owner_(owner), options_(options) {}
+  ModelTables(torch::nn::Module& owner, at::TensorOptions options, const Communicator* group)
+      : owner_(owner),
+        options_(options),
+        index_(group ? group->rank() : 0),
+        ways_(group ? group->world_size() : 1) {}
 
   std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) override {
     auto& table = tables_[use.name];
     if (!table)
-      table = owner_.register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_));
-    TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width}), "table ", use.name,
+      table = owner_.register_module(
+          use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_,
+                                               RowTable::Columns{use.parts, index_, ways_}));
+    TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width / ways_}), "table ", use.name,
                 " is asked for in two shapes");
     TORCH_CHECK(table->own_parameters().front().init == init, "table ", use.name, " is asked to start in two ways");
     return table;
@@ -27,11 +33,12 @@ class Transformer::ModelTables final : public Tables {
  private:
   torch::nn::Module& owner_;
   at::TensorOptions options_;
+  std::int64_t index_, ways_;  // which part of the columns of how many is held here
   std::map<std::string, std::shared_ptr<RowTable>> tables_;
 };
 
 Transformer::Transformer(const ModelConfig& config, std::int64_t vocab_size, std::int64_t max_positions,
-                         at::TensorOptions options, at::ScalarType compute)
+                         at::TensorOptions options, at::ScalarType compute, const ShardGroups& groups)
     : Module(options),
       config_(config),
       compute_(compute),
@@ -40,9 +47,9 @@ Transformer::Transformer(const ModelConfig& config, std::int64_t vocab_size, std
       rope_(std::make_shared<Rope>(config.head_width(), config.rope_theta, max_positions, options)) {
   const auto layers = register_module("layers", std::make_shared<torch::nn::Module>());
   const auto owner = std::make_shared<torch::nn::Module>();
-  ModelTables tables(*owner, options);
+  ModelTables tables(*owner, options, groups.tables);
   for (std::int64_t i = 0; i < config.n_layers; ++i) {
-    const Build build{config.d_model, config.n_layers, i, options, &tables};
+    const Build build{config.d_model, config.n_layers, i, options, &tables, groups};
     const auto norm = [&] { return std::make_shared<RmsNorm>(config.d_model, config.norm_eps, options); };
     Layer layer{norm(), norm(), std::make_shared<Attention>(config, rope_, options),
                 build_ffw(build, config.ffw_of(i))};

@@ -15,6 +15,7 @@
 #include <limits>
 #include <vector>
 
+#include "peerless/dist/collectives.h"
 #include "src/ops/gathered_rows.h"
 #include "src/ops/kernels/peer_experts.h"
 #include "src/ops/once_differentiable.h"
@@ -34,6 +35,7 @@ struct Stage {
   std::shared_ptr<RowGrad> rows;
   Activation activation;
   bool glu;
+  Communicator* group = nullptr;  // the processes that have the other columns; null: none has
 };
 
 // ---- By kernels ----------------------------------------------------------------------------------------------------
@@ -123,12 +125,21 @@ at::Tensor slope(Activation activation, const at::Tensor& s) {
   TORCH_CHECK(false, "unknown activation");
 }
 
+// Dot products over all columns, of those over the columns here.
+void add_other_columns(const Stage& stage, const std::vector<at::Tensor>& dots) {
+  if (!stage.group) return;
+  std::vector<at::Tensor> flat;
+  for (const auto& dot : dots) flat.push_back(dot.view(-1));
+  sum(*stage.group, flat);
+}
+
 struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
                             const at::Tensor& ids, const at::Tensor& weight, const Stage& stage) {
     const std::int64_t d = x.size(1);
     const auto pre = pair_dot(x, ids, weight, 0);
     const auto linear = stage.glu ? pair_dot(x, ids, weight, d) : at::ones_like(pre);
+    add_other_columns(stage, stage.glu ? std::vector{pre, linear} : std::vector{pre});
     context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
     return pair_sum(gates * activate(stage.activation, pre) * linear, ids, weight, weight.size(1) - d, d);
@@ -142,7 +153,9 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
     const auto& stage = recall<Stage>(context);
     const auto grad_y = grads[0].contiguous();
     const std::int64_t d = x.size(1);
-    const auto grad_neuron = pair_dot(grad_y, ids, weight, weight.size(1) - d);  // before its gate
+    const auto of_columns = pair_dot(grad_y, ids, weight, weight.size(1) - d);
+    const auto grad_neuron = stage.group ? of_columns.clone() : of_columns;  // before its gate
+    add_other_columns(stage, {grad_neuron});
     const auto value = activate(stage.activation, pre);
     const auto grad_u = gates * grad_neuron * slope(stage.activation, pre) * linear;
     auto grad_x = pair_sum(grad_u, ids, weight, 0, d);
@@ -153,13 +166,13 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
     }
     parts.push_back({gates * value * linear, grad_y});
     if (context->needs_input_grad(3)) add_pair_grads(ids, parts, *stage.rows);
-    return {grad_x, grad_neuron * value * linear, {}, {}, {}};
+    return {grad_x, of_columns * value * linear, {}, {}, {}};
   }
 };
 
 template <class Implementation>
 at::Tensor apply(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const RowTable& table,
-                 Activation activation, bool glu) {
+                 Activation activation, bool glu, Communicator* group = nullptr) {
   const auto& weight = table.weight();
   TORCH_CHECK(x.dim() == 2 && weight.size(1) == (glu ? 3 : 2) * x.size(1),
               "peer_experts: expected x [T, d] and a table [N, ", glu ? "3d" : "2d", "], got ", x.sizes(), " and ",
@@ -173,7 +186,7 @@ at::Tensor apply(const at::Tensor& x, const at::Tensor& gates, const at::Tensor&
   RECORD_FUNCTION("peerless::peer_experts", std::vector<c10::IValue>({ids, weight}));  // for profilers
   const auto dtype = weight.scalar_type();
   return Implementation::apply(x.to(dtype).contiguous(), gates.to(dtype).contiguous(), ids.contiguous(), weight,
-                               Stage{table.grad(), activation, glu})
+                               Stage{table.grad(), activation, glu, group})
       .to(x.scalar_type());
 }
 
@@ -188,6 +201,11 @@ at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::
 at::Tensor plain::peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids,
                                const RowTable& table, Activation activation, bool glu) {
   return apply<PlainPeerExperts>(x, gates, ids, table, activation, glu);
+}
+
+at::Tensor peer_experts_by_columns(Communicator& group, const at::Tensor& x, const at::Tensor& gates,
+                                   const at::Tensor& ids, const RowTable& table, Activation activation, bool glu) {
+  return apply<PlainPeerExperts>(x, gates, ids, table, activation, glu, &group);
 }
 
 }  // namespace peerless

@@ -13,15 +13,18 @@ namespace {
 
 std::int64_t blocks_of(std::int64_t n, std::int64_t block) { return (n + block - 1) / block; }
 
-// The sums of squares of all blocks of the whole: 0 where the block is another's.
-std::vector<double> sums_of(const std::vector<Owned>& owned, bool of_tables) {
+// The sums of squares of all blocks of all shards: 0 where the block is another's. Of equal copies those of the first
+// holder count.
+std::vector<double> sums_of(const std::vector<Owned>& owned, bool of_tables, std::int64_t rank) {
   std::vector<double> sums;
   for (const auto& [parameter, part, rows, sliced] : owned) {
     if ((rows != nullptr) != of_tables) continue;
+    const auto& shard = parameter.shard;
     const std::int64_t block = rows ? RowGrad::kNormBlock : kNormBlock;
-    const auto begin = static_cast<std::int64_t>(sums.size());
-    sums.resize(
-        static_cast<std::size_t>(begin + blocks_of(rows ? parameter.tensor.size(0) : parameter.tensor.numel(), block)));
+    const std::int64_t blocks = blocks_of(rows ? parameter.tensor.size(0) : parameter.tensor.numel(), block);
+    const auto begin = static_cast<std::int64_t>(sums.size()) + shard.index * blocks;
+    sums.resize(sums.size() + static_cast<std::size_t>(shard.ways * blocks));
+    if (!sliced && rank >= shard.ways) continue;
     const auto mine = rows ? rows->sums_of_squares()
                            : sums_of_squares(parameter.tensor.grad().view(-1).slice(0, part.begin, part.end), block);
     std::copy(mine.begin(), mine.end(), sums.begin() + begin + part.begin / block);
@@ -34,8 +37,11 @@ std::vector<double> sums_of(const std::vector<Owned>& owned, bool of_tables) {
 bool GradNorms::finite() const { return std::isfinite(dense) && std::isfinite(tables); }
 
 GradNorms measure(const std::vector<Owned>& owned, Communicator& communicator) {
-  auto dense = sums_of(owned, /*of_tables=*/false), tables = sums_of(owned, /*of_tables=*/true);
-  if (std::any_of(owned.begin(), owned.end(), [](const auto& o) { return o.sliced; })) {
+  const bool in_parts = std::any_of(owned.begin(), owned.end(),
+                                    [](const auto& o) { return o.sliced || !o.parameter.shard.is_whole(); });
+  const auto rank = in_parts ? communicator.rank() : 0;
+  auto dense = sums_of(owned, /*of_tables=*/false, rank), tables = sums_of(owned, /*of_tables=*/true, rank);
+  if (in_parts) {
     const auto view = [](std::vector<double>& sums) {
       return at::from_blob(sums.data(), {static_cast<std::int64_t>(sums.size())}, at::kDouble);
     };

@@ -1,6 +1,7 @@
 #include "peerless/optim/ownership.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "peerless/optim/norms.h"
@@ -37,10 +38,20 @@ at::Tensor Owned::zeros() const {
 }
 
 NamedTensor Owned::named(const std::string& prefix, const at::Tensor& state) const {
-  NamedTensor named{prefix + parameter.name, state};
-  if (!sliced) return named;
-  named.slice = rows ? NamedTensor::Slice{parameter.tensor.sizes().vec(), {part.begin, 0}}
-                     : NamedTensor::Slice{{parameter.tensor.numel()}, {part.begin}};
+  const auto& shard = parameter.shard;
+  auto shape = shard.shape, extent = shard.extent(), offset = shard.offset();
+  if (rows) {
+    extent[0] = part.size();
+    offset[0] = part.begin;
+  } else {  // flat; dense shards are cut along their first dimension, so that they are so too
+    TORCH_CHECK(shard.dim == 0, parameter.name, ": a dense shard of another dimension than the first");
+    const std::int64_t size = parameter.tensor.numel();
+    shape = {size * shard.ways};
+    extent = {part.size()};
+    offset = {shard.index * size + part.begin};
+  }
+  NamedTensor named{prefix + parameter.name, state.view(extent)};
+  if (sliced || !shard.is_whole()) named.slice = NamedTensor::Slice{shape, offset, sliced ? 0 : shard.ways};
   return named;
 }
 
@@ -54,17 +65,18 @@ std::vector<Owned> everything(const ParameterSet& parameters) {
 std::vector<Shares> deal(const ParameterSet& parameters, const OptimConfig& config, std::int64_t world_size) {
   const bool whole_matrices = std::holds_alternative<MuonConfig>(config);
   std::vector<Shares> owners;
-  std::vector<std::pair<std::size_t, std::int64_t>> whole;
+  std::map<std::int64_t, std::vector<std::pair<std::size_t, std::int64_t>>> whole;  // by the number of their holders
   for (const auto& p : parameters.parameters()) {
     if (p.rows) continue;
+    const std::int64_t holders = world_size / p.shard.ways;
     if (whole_matrices && p.role == Role::matrix) {
-      whole.emplace_back(owners.size(), p.tensor.numel());
+      whole[holders].emplace_back(owners.size(), p.tensor.numel());
       owners.emplace_back();
     } else {
-      owners.push_back(equal_shares(p.tensor.numel(), world_size, kNormBlock));
+      owners.push_back(equal_shares(p.tensor.numel(), holders, kNormBlock));
     }
   }
-  deal_whole(whole, owners, world_size);
+  for (const auto& [holders, sizes] : whole) deal_whole(sizes, owners, holders);
   return owners;
 }
 
@@ -78,7 +90,7 @@ std::vector<Owned> owned_by(std::int64_t rank, const ParameterSet& parameters, c
       mine.push_back({p, table->rows_owned(), table->owned(), /*sliced=*/true});
       ++table;
     } else {
-      mine.push_back({p, (*dense++)[static_cast<std::size_t>(rank)], nullptr, /*sliced=*/true});
+      mine.push_back({p, (*dense++)[static_cast<std::size_t>(rank / p.shard.ways)], nullptr, /*sliced=*/true});
     }
   }
   return mine;

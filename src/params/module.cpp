@@ -5,14 +5,20 @@
 namespace peerless {
 
 at::Tensor Module::make_parameter(std::string name, at::IntArrayRef shape, Role role, Init init) {
-  auto tensor = register_parameter(name, at::empty(shape, options_));
-  parameters_.push_back({std::move(name), tensor, role, std::move(init), nullptr});
+  return make_parameter(std::move(name), Shard{shape.vec()}, role, std::move(init));
+}
+
+at::Tensor Module::make_parameter(std::string name, Shard shard, Role role, Init init) {
+  auto tensor = register_parameter(name, at::empty(shard.extent(), options_));
+  parameters_.push_back({std::move(name), tensor, role, std::move(init), nullptr, std::move(shard)});
   return tensor;
 }
 
-at::Tensor Module::make_table(std::string name, at::Tensor uninitialized, Init init, std::shared_ptr<RowGrad> rows) {
+at::Tensor Module::make_table(std::string name, at::Tensor uninitialized, Init init, std::shared_ptr<RowGrad> rows,
+                              Shard shard) {
   auto tensor = register_parameter(name, std::move(uninitialized));
-  parameters_.push_back({std::move(name), tensor, Role::table, std::move(init), std::move(rows)});
+  parameters_.push_back(
+      {std::move(name), tensor, Role::table, std::move(init), std::move(rows), std::move(shard)});
   return tensor;
 }
 

@@ -5,6 +5,9 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
+#include <span>
 #include <unordered_set>
 
 #include "peerless/base/random.h"
@@ -48,19 +51,41 @@ void draw(std::span<float> out, std::int64_t first, const RandomStream& stream, 
   }
 }
 
+std::int64_t product(std::span<const std::int64_t> sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+// Calls draw(element, of the whole, count) for the stretches of the whole that elements [first, last) of a shard are.
+template <class Draw>
+void for_stretches(const Shard& shard, std::int64_t first, std::int64_t last, Draw draw) {
+  const auto dim = static_cast<std::size_t>(shard.dim);
+  const std::int64_t of_whole = shard.is_whole() ? product(shard.shape) : product(std::span(shard.shape).subspan(dim));
+  const std::int64_t size = of_whole / shard.ways;
+  for (std::int64_t element = first; element < last;) {
+    const std::int64_t within = element % size, count = std::min(last - element, size - within);
+    draw(element, element / size * of_whole + shard.index * size + within, count);
+    element += count;
+  }
+}
+
 void fill(const Parameter& parameter, std::uint64_t seed) {
   const torch::NoGradGuard no_grad;
   const RandomStream stream(seed, mix(0, parameter.name));
   const at::Tensor& target = parameter.tensor;
-  const std::int64_t columns = target.dim() == 0 ? 1 : target.size(-1);
+  const auto& shape = parameter.shard.shape;
+  const std::int64_t columns = shape.empty()    ? 1
+                               : parameter.rows ? product(std::span(shape).subspan(1))
+                                                : shape.back();
   const bool in_place = target.is_cpu() && target.scalar_type() == at::kFloat && target.is_contiguous();
   const at::Tensor host = in_place ? target.detach() : at::empty(target.sizes(), at::kFloat);
   float* data = host.mutable_data_ptr<float>();
   const std::int64_t n = host.numel();
   at::parallel_for(0, (n + kChunk - 1) / kChunk, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin * kChunk; first < std::min(n, end * kChunk); first += kChunk) {
-      const auto count = static_cast<std::size_t>(std::min(kChunk, n - first));
-      draw({data + first, count}, first, stream, parameter.init, columns);
+      for_stretches(parameter.shard, first, std::min(n, first + kChunk),
+                    [&](std::int64_t here, std::int64_t of_whole, std::int64_t count) {
+                      draw({data + here, static_cast<std::size_t>(count)}, of_whole, stream, parameter.init, columns);
+                    });
     }
   });
   if (!in_place) target.copy_(host);
@@ -108,7 +133,10 @@ void ParameterSet::initialize(std::uint64_t seed) const {
 
 NamedTensors ParameterSet::named_tensors() const {
   NamedTensors tensors;
-  for (const auto& parameter : parameters_) tensors.push_back({"model." + parameter.name, parameter.tensor});
+  for (const auto& p : parameters_) {
+    auto& named = tensors.emplace_back(NamedTensor{"model." + p.name, p.tensor.view(p.shard.extent())});
+    if (!p.shard.is_whole()) named.slice = NamedTensor::Slice{p.shard.shape, p.shard.offset(), p.shard.ways};
+  }
   for (const auto& buffer : buffers_) tensors.push_back({"model." + buffer.name, buffer.tensor});
   return tensors;
 }

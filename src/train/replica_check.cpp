@@ -24,14 +24,21 @@ std::string digest_of(const at::Tensor& tensor, std::int64_t step) {
   return hasher.digest().hex();
 }
 
+// Digests, and the ranks that have them.
+using Held = std::vector<std::pair<std::string, std::size_t>>;
+
+bool all_equal(const Held& held) {
+  return std::all_of(held.begin(), held.end(), [&](const auto& other) { return other.first == held.front().first; });
+}
+
 // "0, 1 | 2": those that agree beside each other.
-std::string groups(const std::vector<std::string>& digests) {
+std::string groups(const Held& held) {
   std::vector<std::pair<std::string, std::string>> members;
-  for (std::size_t r = 0; r < digests.size(); ++r) {
+  for (const auto& [digest, r] : held) {
     const auto known =
-        std::find_if(members.begin(), members.end(), [&](const auto& group) { return group.first == digests[r]; });
+        std::find_if(members.begin(), members.end(), [&](const auto& group) { return group.first == digest; });
     if (known == members.end())
-      members.emplace_back(digests[r], std::to_string(r));
+      members.emplace_back(digest, std::to_string(r));
     else
       known->second += concat(", ", r);
   }
@@ -44,25 +51,26 @@ std::string groups(const std::vector<std::string>& digests) {
 
 void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t step) {
   if (communicator.world_size() == 1) return;
-  std::vector<std::string> names;
+  std::vector<const NamedTensor*> compared;
   std::string digests;
-  for (const auto& [name, tensor, slice] : tensors) {
-    if (slice) continue;
-    names.push_back(name);
-    digests += digest_of(tensor, step) + "\n";
+  for (const auto& named : tensors) {
+    if (named.slice && named.slice->copies_every == 0) continue;
+    compared.push_back(&named);
+    digests += digest_of(named.tensor, step) + "\n";
   }
-  const auto all = gather(communicator, digests);
-  if (std::all_of(all.begin(), all.end(), [&](const auto& other) { return other == all.front(); })) return;
-
   std::vector<std::vector<std::string>> by_rank;
-  for (const auto& text : all) by_rank.push_back(split(text, '\n'));
+  for (const auto& text : gather(communicator, digests)) by_rank.push_back(split(text, '\n'));
   std::string lines;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    std::vector<std::string> of_tensor;
-    for (const auto& rank : by_rank) of_tensor.push_back(rank.at(i));
-    if (std::adjacent_find(of_tensor.begin(), of_tensor.end(), std::not_equal_to<>()) != of_tensor.end())
-      lines += concat("\n  ", names[i], ": ", groups(of_tensor));
+  for (std::size_t i = 0; i < compared.size(); ++i) {
+    const auto& slice = compared[i]->slice;
+    const std::size_t every = slice ? static_cast<std::size_t>(slice->copies_every) : 1;
+    for (std::size_t first = 0; first < every; ++first) {
+      Held held;
+      for (std::size_t r = first; r < by_rank.size(); r += every) held.emplace_back(by_rank[r].at(i), r);
+      if (!all_equal(held)) lines += concat("\n  ", compared[i]->name, ": ", groups(held));
+    }
   }
+  if (lines.empty()) return;
   throw SharedError(ExitCode::internal,
                     "processes that should hold the same numbers do not; equal ones stand together:", lines,
                     "\na resume goes on from the newest checkpoint; if it happens again, suspect the memory of a host");

@@ -46,10 +46,11 @@ void prepare_process(std::int64_t threads, std::int64_t sharers) {
 #endif
 }
 
-std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device) {
+std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,
+                                           const ShardGroups& groups) {
   auto model = std::make_shared<LanguageModel>(config.model, config.model.vocab_of(tokenizer.vocab_size()),
                                                config.data.seq_len, at::TensorOptions(at::kFloat).device(device),
-                                               compute_dtype(config.train.precision));
+                                               compute_dtype(config.train.precision), groups);
   model->decoder->recompute_layers(config.train.recompute == Recompute::layer);
   return model;
 }

@@ -10,11 +10,18 @@ namespace peerless {
 NamedTensors part_to_save(const NamedTensors& tensors, const Communicator& communicator) {
   std::vector<std::size_t> load(static_cast<std::size_t>(communicator.world_size()));
   NamedTensors part;
+  std::int64_t copied = 0;
   for (const auto& named : tensors) {
+    if (named.slice) {
+      // Of equal copies one holder after the other writes; all count alike, so that all know who.
+      const std::int64_t every = named.slice->copies_every;
+      if (every == 0 || communicator.rank() / every == copied++ % (communicator.world_size() / every))
+        part.push_back(named);
+      continue;
+    }
     const auto least = std::min_element(load.begin(), load.end());
-    const bool mine = named.slice || least - load.begin() == communicator.rank();
-    if (!named.slice) *least += named.tensor.nbytes();
-    if (mine) part.push_back(named);
+    if (least - load.begin() == communicator.rank()) part.push_back(named);
+    *least += named.tensor.nbytes();
   }
   return part;
 }

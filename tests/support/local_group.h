@@ -5,6 +5,8 @@
 
 #include <barrier>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include "peerless/dist/communicator.h"
@@ -15,6 +17,14 @@ namespace peerless::test {
 class LocalGroup {
  public:
   explicit LocalGroup(std::int64_t size) : posts_(static_cast<std::size_t>(size)), barrier_(size) {}
+
+  // The group of the processes' channel of that number, made by who asks first.
+  LocalGroup& channel(std::size_t number) {
+    const std::lock_guard lock(mutex_);
+    while (channels_.size() <= number)
+      channels_.push_back(std::make_unique<LocalGroup>(static_cast<std::int64_t>(posts_.size())));
+    return *channels_[number];
+  }
 
   class Member final : public Communicator {
    public:
@@ -37,14 +47,21 @@ class LocalGroup {
       group_.barrier_.arrive_and_wait();
     }
 
+    std::unique_ptr<Communicator> channel() override {
+      return std::make_unique<Member>(group_.channel(channels_++), rank_);
+    }
+
    private:
     LocalGroup& group_;
     std::int64_t rank_;
+    std::size_t channels_ = 0;
   };
 
  private:
   std::vector<const Messages*> posts_;
   std::barrier<> barrier_;
+  std::mutex mutex_;  // of channels_
+  std::vector<std::unique_ptr<LocalGroup>> channels_;
 };
 
 // Calls `work` once for each of `size` ranks, all at a time. It must not throw on some of them alone.

@@ -24,9 +24,9 @@ inline ModelConfig small_peer_model() {
 
 inline std::shared_ptr<LanguageModel> make_model(const ModelConfig& config, std::int64_t vocab_size = 50,
                                                  std::int64_t max_positions = 12, at::ScalarType dtype = at::kFloat,
-                                                 at::Device device = at::kCPU) {
+                                                 at::Device device = at::kCPU, const ShardGroups& groups = {}) {
   auto model = std::make_shared<LanguageModel>(config, vocab_size, max_positions,
-                                               at::TensorOptions(dtype).device(device), dtype);
+                                               at::TensorOptions(dtype).device(device), dtype, groups);
   ParameterSet(*model).initialize(1);
   return model;
 }

@@ -17,6 +17,7 @@ struct SmallRunOptions {
   OptimConfig optim = AdamWConfig();
   bool recomputed = false;
   at::Device device = at::kCPU;
+  std::int64_t ways = 1;  // so many processes hold experts and tables together
 };
 
 // Its second layer has the block. Batches are drawn from their numbers alone.
@@ -26,7 +27,9 @@ class SmallRun {
            Communicator& communicator = alone())
       : micro_batches_(options.micro_batches),
         communicator_(communicator),
-        model_(make_model(config(ffw), 50, 12, at::kFloat, options.device)) {
+        experts_(group_of_ways(options.ways)),
+        tables_(group_of_ways(options.ways)),
+        model_(make_model(config(ffw), 50, 12, at::kFloat, options.device, {experts_.get(), tables_.get()})) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
     step_ = std::make_unique<TrainingStep>(*model_, options.optim, communicator, options.division);
@@ -58,16 +61,33 @@ class SmallRun {
     const auto mine = state(), theirs = other.state();
     ASSERT_EQ(mine.size(), theirs.size());
     for (std::size_t i = 0; i < mine.size(); ++i) {
-      auto there = theirs[i].tensor;
-      if (const auto& slice = mine[i].slice)
-        there = there.slice(0, slice->offset[0], slice->offset[0] + mine[i].tensor.size(0));
-      EXPECT_TRUE(same_bits(mine[i].tensor, there)) << mine[i].name;
+      EXPECT_TRUE(same_bits(mine[i].tensor, part_of(theirs[i].tensor, mine[i]))) << mine[i].name;
+    }
+  }
+  // The first moments, which after one step are a tenth of its gradients, to rounding.
+  void expect_near_gradients(const SmallRun& other) const {
+    const auto mine = state(), theirs = other.state();
+    ASSERT_EQ(mine.size(), theirs.size());
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      if (!mine[i].name.starts_with("optim.first.")) continue;
+      const auto there = part_of(theirs[i].tensor, mine[i]);
+      EXPECT_TRUE(near(mine[i].tensor.cpu(), there)) << mine[i].name;
+      EXPECT_GT(theirs[i].tensor.abs().max().item<float>(), 0) << mine[i].name;
     }
   }
 
  private:
   static constexpr std::int64_t kTokens = 3 * 12;
 
+  std::unique_ptr<Communicator> group_of_ways(std::int64_t ways) const {
+    return ways == 1 ? nullptr : Subset(communicator_, group_of(communicator_, ways)).channel();
+  }
+  static at::Tensor part_of(at::Tensor whole, const NamedTensor& part) {
+    if (part.slice)
+      for (std::int64_t dim = 0; dim < whole.dim(); ++dim)
+        whole = whole.narrow(dim, part.slice->offset[static_cast<std::size_t>(dim)], part.tensor.size(dim));
+    return whole;
+  }
   static ModelConfig config(const FfwConfig& ffw) {
     ModelConfig config = small_model();
     config.layers = {{LayerSet{LayerRange{1, 1}}, ffw}};
@@ -91,6 +111,7 @@ class SmallRun {
 
   std::int64_t micro_batches_;
   Communicator& communicator_;
+  std::unique_ptr<Communicator> experts_, tables_;
   std::shared_ptr<LanguageModel> model_;
   std::unique_ptr<TrainingStep> step_;
 };

@@ -67,5 +67,35 @@ TEST_P(EveryBlock, TrainsTheSameOnAnyNumberOfProcesses) {
   }
 }
 
+// Groups of processes share out experts and tables; what each has of the first step is what one process has that holds all.
+TEST_P(EveryBlock, TrainsTheSameWhereProcessesHoldItTogether) {
+  SmallRun alone(GetParam(), 1, {.micro_batches = 4});
+  const auto loss = alone.train(0, 1);
+  for (const auto& [processes, ways] : {std::pair{2, 2}, {4, 2}, {4, 4}}) {
+    for (const bool zero : {false, true}) {
+      test::in_group(processes, [&, ways = ways](Communicator& communicator) {
+        SmallRun run(GetParam(), 1, {.micro_batches = 4, .division = {.zero = zero}, .ways = ways}, communicator);
+        EXPECT_NEAR(run.train(0, 1), loss, 1e-6 * loss);
+        run.expect_near_gradients(alone);
+      });
+    }
+  }
+}
+
+TEST_P(EveryBlock, RepeatsItsBitsWhereProcessesHoldItTogether) {
+  test::in_group(4, [&](Communicator& communicator) {
+    const test::SmallRunOptions options{.micro_batches = 4, .division = {.zero = true}, .ways = 2};
+    auto recomputed = options;
+    recomputed.recomputed = true;
+    SmallRun once(GetParam(), 1, options, communicator), again(GetParam(), 1, options, communicator),
+        third(GetParam(), 1, recomputed, communicator);
+    for (auto* const run : {&once, &again, &third}) run->train(0, 4);
+    const auto expected = once.state();
+    for (const auto* const run : {&again, &third})
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_TRUE(test::same_bits(run->state()[i].tensor, expected[i].tensor)) << expected[i].name;
+  });
+}
+
 }  // namespace
 }  // namespace peerless

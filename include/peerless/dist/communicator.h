@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,35 @@ class Communicator {
   // What this process does, as "step 12: backward": the others hear it when somebody is lost. As cheap as its text.
   virtual void set_activity(std::string /*activity*/) {}
 
+  // The same processes once more, made by all of them: its exchanges do not mix with those of this one, so that another
+  // thread may make them at the same time. This one outlives it.
+  virtual std::unique_ptr<Communicator> channel() = 0;
+
   // The last operation: waits until nothing is on its way any more on any process's device.
   virtual void close() {}
 };
+
+// Some processes of a communicator, this one among them, by their ranks there. All of that communicator make such subsets
+// and use them alike. It outlives them.
+class Subset final : public Communicator {
+ public:
+  Subset(Communicator& all, std::vector<std::int64_t> ranks);
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t world_size() const override { return static_cast<std::int64_t>(ranks_.size()); }
+  void exchange(const Messages& sent, const Messages& received) override;
+  std::unique_ptr<Communicator> channel() override;
+
+ private:
+  Communicator& all_;
+  std::vector<std::int64_t> ranks_;
+  std::int64_t rank_;
+  std::unique_ptr<Communicator> owned_;  // what all_ is, where this was made as a channel
+};
+
+// Where groups of so many consecutive ranks hold something together: the group of this process, and the processes that
+// have its place in theirs, which hold the same part.
+std::vector<std::int64_t> group_of(const Communicator& all, std::int64_t size);
+std::vector<std::int64_t> copies_of(const Communicator& all, std::int64_t size);
 
 // Of one process that trains alone.
 Communicator& alone();

@@ -27,7 +27,7 @@ class Transformer final : public Module {
  public:
   // `vocab_size` as the tokenizer has it; `max_positions` the longest sequence ever fed.
   Transformer(const ModelConfig& config, std::int64_t vocab_size, std::int64_t max_positions, at::TensorOptions options,
-              at::ScalarType compute);
+              at::ScalarType compute, const ShardGroups& groups = {});
 
   // `counted` [B, T] bool: see FfwInput. With a cache, `token_ids` continue what it holds.
   TransformerOutput forward(const at::Tensor& token_ids, const at::Tensor& counted = {}, KvCache* cache = nullptr);

@@ -19,6 +19,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "peerless/dist/communicator.h"
 #include "peerless/ops/activation.h"
 #include "peerless/ops/row_table.h"
 
@@ -26,6 +27,12 @@ namespace peerless {
 
 at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids, const RowTable& table,
                         Activation activation, bool glu);
+
+// The same where the processes of a group share out the columns of each part of a row, and x and y have those of this
+// process, of the tokens of all: see GroupTokens (ops/exchange.h). By the plain way; in forward and in backward a sum of
+// T P numbers over the group (with GLU two in forward). The gradient of gates is this process's share of it.
+at::Tensor peer_experts_by_columns(Communicator& group, const at::Tensor& x, const at::Tensor& gates,
+                                   const at::Tensor& ids, const RowTable& table, Activation activation, bool glu);
 
 namespace plain {
 // The same on any device, by operators on pairs that have CUDA kernels of their own, and elsewhere are ATen's on a

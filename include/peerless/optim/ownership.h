@@ -4,6 +4,8 @@
 //   dense parameters   equal flat shares; matrices of Muon whole, dealt to the least loaded process, the largest first
 //   tables             equal ranges of rows
 //
+// A shard (params/parameter.h) is divided among those that hold the same one.
+//
 // Source   Rajbhandari et al. 2020, arXiv:1910.02054, section 5.1 (P_os)
 #pragma once
 
@@ -20,7 +22,7 @@ struct Owned {
   Parameter parameter;
   Share part;                     // flat elements of a dense one, rows of a table
   std::shared_ptr<RowGrad> rows;  // of a table: the gradient of those rows, counted from the first
-  bool sliced = false;            // other processes have other parts
+  bool sliced = false;            // other holders of the shard have other parts
 
   at::Tensor piece_of(const at::Tensor& whole) const;  // that part: flat, or [rows, width]
   // State of the optimizer for that part, and its name with a prefix, which tells what part it is of.
@@ -31,7 +33,7 @@ struct Owned {
 // All of all.
 std::vector<Owned> everything(const ParameterSet& parameters);
 
-// Of each dense parameter, each process's share.
+// Of each dense parameter, the share of each process that holds the same shard.
 std::vector<Shares> deal(const ParameterSet& parameters, const OptimConfig& config, std::int64_t world_size);
 
 // The parts of process `rank`, for owners as dealt.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "peerless/dist/shard_copies.h"
 #include "peerless/optim/config.h"
 #include "peerless/optim/optimizer.h"
 #include "peerless/params/gradients.h"
@@ -40,9 +41,11 @@ class StepUpdate {
   NamedTensors named_tensors() const { return optimizer_->named_tensors(); }
 
  private:
-  void send_updates() const;
+  void send_updates();
+  std::int64_t count_rows_touched() const;
 
   Communicator& communicator_;
+  ShardCopies copies_;
   const bool dense_tables_;  // all their rows change in a step
   Gradients gradients_;
   std::vector<Shares> owners_;  // of dense gradients; none without ZeRO

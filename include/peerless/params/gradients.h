@@ -23,16 +23,21 @@ class Gradients {
   struct Place {
     at::Tensor parameter;
     std::int64_t begin, end;
+    std::int64_t ways;  // its shard is one of so many
   };
   const std::vector<Place>& places() const { return places_; }  // in order
 
   const at::Tensor& dense() const { return dense_; }  // flat
-  const std::vector<std::shared_ptr<RowGrad>>& tables() const { return tables_; }
+  struct Table {
+    std::shared_ptr<RowGrad> rows;
+    std::int64_t ways;
+  };
+  const std::vector<Table>& tables() const { return tables_; }
 
  private:
   std::vector<Place> places_;
   at::Tensor dense_;
-  std::vector<std::shared_ptr<RowGrad>> tables_;
+  std::vector<Table> tables_;
 };
 
 }  // namespace peerless

@@ -29,12 +29,24 @@ struct Init {
   bool operator==(const Init&) const = default;
 };
 
+// The part of a parameter that this process holds, where several hold one together: of `ways` equal parts along a
+// dimension the one of that index. In a run, ranks that are equal modulo `ways` hold the same part.
+struct Shard {
+  std::vector<std::int64_t> shape;  // of the whole
+  std::int64_t dim = 0, index = 0, ways = 1;
+
+  bool is_whole() const { return ways == 1; }
+  std::vector<std::int64_t> extent() const;
+  std::vector<std::int64_t> offset() const;
+};
+
 struct Parameter {
   std::string name;   // "layers.2.ffw.router.query.weight"
-  at::Tensor tensor;  // a leaf that requires grad
+  at::Tensor tensor;  // a leaf that requires grad; its elements are those of the shard, in order
   Role role;
   Init init;
   std::shared_ptr<RowGrad> rows;  // its gradient, for tables; null: the gradient is tensor.grad()
+  Shard shard;
 };
 
 struct Buffer {

@@ -29,7 +29,7 @@ class ParameterSet {
   // what their module gave them.
   void initialize(std::uint64_t seed) const;
 
-  // All parameters and buffers, named "model.<name>".
+  // All parameters and buffers, named "model.<name>", parameters in the form of their shards.
   NamedTensors named_tensors() const;
 
  private:

@@ -21,6 +21,7 @@ struct NamedTensor {
   struct Slice {
     std::vector<std::int64_t> shape;   // of the whole
     std::vector<std::int64_t> offset;  // where `tensor` begins in it
+    std::int64_t copies_every = 0;     // ranks that hold it too are so far apart; 0: this process alone holds it
   };
   std::optional<Slice> slice = std::nullopt;
 };

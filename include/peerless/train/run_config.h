@@ -97,6 +97,8 @@ struct LogConfig {
 
 struct ParallelConfig {
   std::int64_t zero = 0;
+  std::int64_t expert = 1;
+  std::int64_t table = 1;
   Duration check_every_steps = Duration::of_steps(100);
   std::int64_t timeout_seconds = 600;
 
@@ -104,6 +106,10 @@ struct ParallelConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("zero", c.zero, AtLeast{0} && AtMost{1},
           "1: each process holds and updates a share of the optimizer's state (ZeRO-1); 0: all of it");
+    visit("expert", c.expert, AtLeast{1},
+          "so many processes hold the experts of each mixture together, every one as many; it divides their number");
+    visit("table", c.table, AtLeast{1},
+          "so many processes hold tables together, every one as many columns; it divides their number");
     visit("check_every_steps", c.check_every_steps, Any{},
           "steps between comparisons of what all processes hold alike; a difference ends the run (exit 70)");
     visit("timeout_seconds", c.timeout_seconds, AtLeast{1} && AtMost{7 * 24 * 3600},

@@ -20,7 +20,8 @@ at::ScalarType compute_dtype(Precision precision);
 void prepare_process(std::int64_t threads, std::int64_t sharers = 1);
 
 // Built on the device, its parameters not initialised.
-std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device);
+std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,
+                                           const ShardGroups& groups = {});
 
 std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer);  // of data.val
 

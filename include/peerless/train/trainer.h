@@ -67,6 +67,7 @@ class Trainer {
   std::unique_ptr<Tokenizer> tokenizer_;
   TrainingData data_;
   std::vector<EvalSet> eval_sets_;
+  std::unique_ptr<Communicator> expert_group_, table_group_;  // null where each process holds all
   std::shared_ptr<LanguageModel> model_;
   TrainingStep step_;
   Schedule schedule_;

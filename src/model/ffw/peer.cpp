@@ -4,6 +4,7 @@
 
 #include "peerless/model/ffw/table_usage.h"
 #include "peerless/model/initialization.h"
+#include "peerless/ops/exchange.h"
 #include "peerless/ops/peer_experts.h"
 
 namespace peerless {
@@ -44,10 +45,10 @@ std::vector<TableUse> PeerConfig::tables(std::int64_t d_model, std::int64_t laye
   auto start = routing().start();
   start.emplace_back("activation", enum_names(activation)[static_cast<std::size_t>(activation)]);
   start.emplace_back("shared_dense", shared_dense ? "given" : "none");
-  return {{table_name(table, layer), num_experts, row_width(d_model), std::move(start)}};
+  return {{table_name(table, layer), num_experts, row_width(d_model), glu ? 3 : 2, std::move(start)}};
 }
 
-Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), config_(config) {
+Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), config_(config), group_(build.groups.tables) {
   const std::int64_t d = build.d_model;
   router_ = register_module("router", std::make_shared<ProductKeyRouter>(d, config.routing(), build.options));
   double variance = config.dense_twin(d).output_variance(d, build.n_layers);
@@ -67,10 +68,16 @@ FfwOutput Peer::forward(const FfwInput& input) const {
   Stats stats;
   const auto [weights, experts] = router_->forward(x, stats);
   if (input.counted.defined()) count_usage(weights, experts, input.counted, config_.num_experts, stats);
-  auto y =
-      peer_experts(x, weights, experts, *table_, config_.activation, config_.glu).to(input.x.dtype()).view_as(input.x);
+  auto y = run_experts(x, weights, experts).to(input.x.dtype()).view_as(input.x);
   if (shared_dense_) y = y + shared_dense_->forward(input).y;
   return {std::move(y), {}, std::move(stats)};
+}
+
+at::Tensor Peer::run_experts(const at::Tensor& x, const at::Tensor& weights, const at::Tensor& experts) const {
+  if (!group_) return peer_experts(x, weights, experts, *table_, config_.activation, config_.glu);
+  const GroupTokens tokens(*group_, x.size(0));
+  return tokens.own_tokens(peer_experts_by_columns(*group_, tokens.columns_of_all(x), tokens.all(weights),
+                                                   tokens.all(experts), *table_, config_.activation, config_.glu));
 }
 
 Figures Peer::figures(const Stats& stats) const { return usage_figures(stats); }

@@ -4,6 +4,7 @@
 
 #include "peerless/model/ffw/table_usage.h"
 #include "peerless/model/initialization.h"
+#include "peerless/ops/exchange.h"
 #include "peerless/ops/gather_sum.h"
 
 namespace peerless {
@@ -30,10 +31,10 @@ Cost PkmConfig::cost(std::int64_t d_model) const {
 std::vector<TableUse> PkmConfig::tables(std::int64_t d_model, std::int64_t layer) const {
   auto start = routing().start();
   start.emplace_back("gate", enum_names(gate)[static_cast<std::size_t>(gate)]);
-  return {{table_name(table, layer), num_values, d_model, std::move(start)}};
+  return {{table_name(table, layer), num_values, d_model, 1, std::move(start)}};
 }
 
-Pkm::Pkm(const Build& build, const PkmConfig& config) : Ffw(build.options) {
+Pkm::Pkm(const Build& build, const PkmConfig& config) : Ffw(build.options), group_(build.groups.tables) {
   const std::int64_t d = build.d_model;
   router_ = register_module("router", std::make_shared<ProductKeyRouter>(d, config.routing(), build.options));
   const double variance = config.dense_twin(d).output_variance(d, build.n_layers);
@@ -54,9 +55,15 @@ FfwOutput Pkm::forward(const FfwInput& input) const {
   Stats stats;
   const auto [weights, ids] = router_->forward(input.x.flatten(0, 1), stats);
   if (input.counted.defined()) count_usage(weights, ids, input.counted, table_->weight().size(0), stats);
-  auto y = gather_sum(weights, ids, *table_).to(input.x.dtype()).view_as(input.x);
+  auto y = sum_values(weights, ids).to(input.x.dtype()).view_as(input.x);
   if (gate_) y = output_->forward(y * at::silu(gate_->forward(input.x)));
   return {std::move(y), {}, std::move(stats)};
+}
+
+at::Tensor Pkm::sum_values(const at::Tensor& weights, const at::Tensor& ids) const {
+  if (!group_) return gather_sum(weights, ids, *table_);
+  const GroupTokens tokens(*group_, ids.size(0));
+  return tokens.own_tokens(gather_sum(tokens.all(weights), tokens.all(ids), *table_));
 }
 
 Figures Pkm::figures(const Stats& stats) const { return usage_figures(stats); }

@@ -39,6 +39,7 @@ struct TableUse {
   std::string name;
   std::int64_t rows;
   std::int64_t width;
+  std::int64_t parts;  // of a row, each as wide as the model: [u | v] are two
   std::vector<std::pair<std::string, std::string>> start;
 };
 

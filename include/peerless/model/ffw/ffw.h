@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "peerless/dist/communicator.h"
 #include "peerless/model/ffw/cost.h"
 #include "peerless/model/stats.h"
 #include "peerless/ops/row_table.h"
@@ -26,6 +27,13 @@ class Tables {
   virtual std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) = 0;
 };
 
+// The processes that hold a mixture's experts together, each as many whole ones; and those that hold tables together, each
+// some columns. Null: this process holds all.
+struct ShardGroups {
+  Communicator* experts = nullptr;
+  Communicator* tables = nullptr;
+};
+
 // What a block is built from, beside its own config.
 struct Build {
   std::int64_t d_model;
@@ -33,6 +41,7 @@ struct Build {
   std::int64_t layer;         // this block's layer, from 0
   at::TensorOptions options;  // dtype and device of parameters
   Tables* tables;
+  ShardGroups groups = {};
 };
 
 struct FfwInput {

@@ -81,7 +81,10 @@ class Peer final : public Ffw {
   Figures figures(const Stats& stats) const override;  // usage_figures
 
  private:
+  at::Tensor run_experts(const at::Tensor& x, const at::Tensor& weights, const at::Tensor& experts) const;
+
   PeerConfig config_;
+  Communicator* group_;  // that shares the table; null: none does
   std::shared_ptr<ProductKeyRouter> router_;
   std::shared_ptr<RowTable> table_;
   std::shared_ptr<Dense> shared_dense_;  // null without the branch

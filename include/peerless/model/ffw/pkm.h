@@ -73,6 +73,9 @@ class Pkm final : public Ffw {
   Figures figures(const Stats& stats) const override;  // usage_figures
 
  private:
+  at::Tensor sum_values(const at::Tensor& weights, const at::Tensor& ids) const;
+
+  Communicator* group_;  // that shares the table; null: none does
   std::shared_ptr<ProductKeyRouter> router_;
   std::shared_ptr<RowTable> table_;
   std::shared_ptr<Linear> gate_, output_;  // null without a gate
