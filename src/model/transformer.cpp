@@ -13,17 +13,13 @@ std::string layer_prefix(std::size_t layer) { return concat(layer, "."); }
 class Transformer::ModelTables final : public Tables {
  public:
   ModelTables(torch::nn::Module& owner, at::TensorOptions options, const Communicator* group)
-      : owner_(owner),
-        options_(options),
-        index_(group ? group->rank() : 0),
-        ways_(group ? group->world_size() : 1) {}
+      : owner_(owner), options_(options), index_(group ? group->rank() : 0), ways_(group ? group->world_size() : 1) {}
 
   std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) override {
     auto& table = tables_[use.name];
     if (!table)
-      table = owner_.register_module(
-          use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_,
-                                               RowTable::Columns{use.parts, index_, ways_}));
+      table = owner_.register_module(use.name, std::make_shared<RowTable>(use.rows, use.width, init, options_,
+                                                                          RowTable::Columns{use.parts, index_, ways_}));
     TORCH_CHECK(table->weight().sizes() == at::IntArrayRef({use.rows, use.width / ways_}), "table ", use.name,
                 " is asked for in two shapes");
     TORCH_CHECK(table->own_parameters().front().init == init, "table ", use.name, " is asked to start in two ways");

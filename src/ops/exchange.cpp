@@ -53,7 +53,9 @@ struct SendRows : torch::autograd::Function<SendRows> {
     auto& group = *reinterpret_cast<Communicator*>(context->saved_data["group"].toInt());
     return {exchange_rows(group, grads[0], context->saved_data["from"].toIntVector(),
                           context->saved_data["to"].toIntVector()),
-            {}, {}, {}};
+            {},
+            {},
+            {}};
   }
 };
 
@@ -100,9 +102,7 @@ at::Tensor send_rows(Communicator& group, const at::Tensor& rows, const RowCount
 }
 
 GroupTokens::GroupTokens(Communicator& group, std::int64_t tokens)
-    : group_(group),
-      tokens_(gather(group, tokens)),
-      own_(static_cast<std::size_t>(group.world_size()), tokens) {}
+    : group_(group), tokens_(gather(group, tokens)), own_(static_cast<std::size_t>(group.world_size()), tokens) {}
 
 at::Tensor GroupTokens::columns_of_all(const at::Tensor& x) const {
   const auto by_rank = x.unflatten(1, {group_.world_size(), -1}).transpose(0, 1).flatten(0, 1);  // [W T, d / W]

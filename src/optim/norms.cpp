@@ -37,8 +37,8 @@ std::vector<double> sums_of(const std::vector<Owned>& owned, bool of_tables, std
 bool GradNorms::finite() const { return std::isfinite(dense) && std::isfinite(tables); }
 
 GradNorms measure(const std::vector<Owned>& owned, Communicator& communicator) {
-  const bool in_parts = std::any_of(owned.begin(), owned.end(),
-                                    [](const auto& o) { return o.sliced || !o.parameter.shard.is_whole(); });
+  const bool in_parts =
+      std::any_of(owned.begin(), owned.end(), [](const auto& o) { return o.sliced || !o.parameter.shard.is_whole(); });
   const auto rank = in_parts ? communicator.rank() : 0;
   auto dense = sums_of(owned, /*of_tables=*/false, rank), tables = sums_of(owned, /*of_tables=*/true, rank);
   if (in_parts) {

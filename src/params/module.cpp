@@ -15,10 +15,10 @@ at::Tensor Module::make_parameter(std::string name, Shard shard, Role role, Init
 }
 
 at::Tensor Module::make_table(std::string name, at::Tensor uninitialized, Init init, std::shared_ptr<RowGrad> rows,
-                              Shard shard) {
+                              std::optional<Shard> shard) {
   auto tensor = register_parameter(name, std::move(uninitialized));
-  parameters_.push_back(
-      {std::move(name), tensor, Role::table, std::move(init), std::move(rows), std::move(shard)});
+  parameters_.push_back({std::move(name), tensor, Role::table, std::move(init), std::move(rows),
+                         shard ? *std::move(shard) : Shard{tensor.sizes().vec()}});
   return tensor;
 }
 

@@ -73,9 +73,7 @@ void fill(const Parameter& parameter, std::uint64_t seed) {
   const RandomStream stream(seed, mix(0, parameter.name));
   const at::Tensor& target = parameter.tensor;
   const auto& shape = parameter.shard.shape;
-  const std::int64_t columns = shape.empty()    ? 1
-                               : parameter.rows ? product(std::span(shape).subspan(1))
-                                                : shape.back();
+  const std::int64_t columns = shape.empty() ? 1 : parameter.rows ? product(std::span(shape).subspan(1)) : shape.back();
   const bool in_place = target.is_cpu() && target.scalar_type() == at::kFloat && target.is_contiguous();
   const at::Tensor host = in_place ? target.detach() : at::empty(target.sizes(), at::kFloat);
   float* data = host.mutable_data_ptr<float>();

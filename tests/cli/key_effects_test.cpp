@@ -140,6 +140,8 @@ const std::vector<Row> kRows{
      {"optim.lr=1e30", "train.max_steps=9"}},
     {"log.samples", {"log.samples=true"}, Effect::file, "runs/changed/samples/step-000000000000-rank-00000.tsv"},
     {"parallel.zero", {"parallel.zero=2"}, Effect::error, "parallel.zero", 78},
+    {"parallel.expert", {"parallel.expert=2"}, Effect::error, "parallel.expert has no effect", 78},
+    {"parallel.table", {"parallel.table=2"}, Effect::error, "must divide the number of processes (1)", 78},
     {"parallel.timeout_seconds", {"parallel.timeout_seconds=0"}, Effect::error, "timeout_seconds", 78},
     {"parallel.check_every_steps", {"parallel.check_every_steps=x"}, Effect::error, "check_every_steps", 78},
     {"optim.kind", {"optim.kind=adamv"}, Effect::error, "did you mean 'adamw'?", 78},

@@ -1,4 +1,5 @@
 // Training with several processes of this machine.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -11,6 +12,7 @@ namespace {
 
 using test::Process;
 using test::Settings;
+using testing::HasSubstr;
 
 class Processes : public test::Several {};
 
@@ -122,6 +124,68 @@ TEST_P(EveryKind, RestartReplayOfSeveral) {
     expect_all(train(processes, name("parts"), with({})), 0);
     expect_same_runs(name("whole"), name("parts"));
   }
+}
+
+// A mixture, PEER and a memory, which groups of processes hold together.
+class Groups : public Processes {
+ protected:
+  static Settings with(Settings more) {
+    more.insert(
+        more.end(),
+        {"model.n_layers=3", "model.ffw={kind: moe, num_experts: 4, top_k: 2, d_expert: 8, bias_update_rate: 0.01}",
+         "model.layers=[{at: [1], ffw: {kind: peer, num_experts: 64, heads: 2, top_k: 4, d_key: 8, glu: true}}, "
+         "{at: [2], ffw: {kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, gate: silu}}]",
+         "train.micro_batch_size=2", "train.max_steps=12", "parallel.check_every_steps=2"});
+    return more;
+  }
+};
+
+TEST_F(Groups, RepeatTheirBitsAndTrainAsOneDoes) {
+  expect_all(train(1, "one", with({})), 0);
+  const double one = last_loss(job.metrics("one"));
+  const std::vector<Settings> divisions{
+      {"parallel.expert=2", "parallel.table=4"},
+      {"parallel.expert=4", "parallel.table=2", "parallel.zero=1"},
+      {"parallel.expert=2", "parallel.table=2", "parallel.zero=1", "train.recompute=layer", "optim.kind=muon"}};
+  for (std::size_t i = 0; i < divisions.size(); ++i) {
+    const auto name = [&](const char* what) { return what + std::to_string(i); };
+    const auto divided = [&](Settings more) {
+      more.insert(more.end(), divisions[i].begin(), divisions[i].end());
+      return with(more);
+    };
+    expect_all(train(4, name("whole"), divided({})), 0);
+    expect_all(train(4, name("parts"), divided({"train.stop_at=5"})), 0);
+    expect_all(train(4, name("parts"), divided({})), 0);
+    expect_same_runs(name("whole"), name("parts"));
+    if (i == 2) continue;  // another optimizer
+    EXPECT_NEAR(last_loss(job.metrics(name("whole"))), one, 1e-4 * one);
+  }
+}
+
+// A checkpoint of any division is read by any other, and by the verbs that need one process.
+TEST_F(Groups, GoOnInOtherGroups) {
+  expect_all(train(1, "whole", with({})), 0);
+  expect_all(train(4, "parts", with({"train.stop_at=3", "parallel.expert=4", "parallel.table=2"})), 0);
+  expect_all(train(2, "parts", with({"train.stop_at=6", "parallel.table=2", "parallel.zero=1"})), 0);
+  expect_all(train(4, "parts", with({"train.stop_at=9", "parallel.expert=2", "parallel.zero=1"})), 0);
+  const auto eval = job.run({"eval", "--checkpoint", "runs/parts"});
+  EXPECT_EQ(eval.code, 0) << eval;
+  expect_all(train(1, "parts", with({})), 0);
+  const double whole = last_loss(job.metrics("whole"));
+  EXPECT_NEAR(last_loss(job.metrics("parts")), whole, 1e-4 * whole);
+}
+
+TEST_F(Groups, AreRefusedWhereTheyDoNotFit) {
+  const auto said = [&](int processes, const Settings& settings) {
+    const auto outcomes = train(processes, "a", with(settings));
+    expect_all(outcomes, 78);
+    return outcomes.front().err;
+  };
+  EXPECT_THAT(said(2, {"parallel.table=4"}), HasSubstr("parallel.table (4) must divide the number of processes (2)"));
+  EXPECT_THAT(said(1, {"parallel.expert=3"}), HasSubstr("parallel.expert (3) must divide the 4 experts of layer 0"));
+  EXPECT_THAT(said(1, {"parallel.table=3"}), HasSubstr("parallel.table (3) must divide model.d_model (16)"));
+  EXPECT_THAT(said(2, {"parallel.table=2", "train.determinism=elastic"}),
+              HasSubstr("train.determinism: elastic holds where each process has the whole model"));
 }
 
 TEST_F(Processes, OnlyTheFirstTellsWhatHappens) {

@@ -119,6 +119,7 @@ class Watched final : public Communicator {
     begun = true;
     other_.exchange(sent, received);
   }
+  std::unique_ptr<Communicator> channel() override { return other_.channel(); }
   std::atomic<bool> begun = false;
 
  private:

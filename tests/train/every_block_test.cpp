@@ -67,7 +67,7 @@ TEST_P(EveryBlock, TrainsTheSameOnAnyNumberOfProcesses) {
   }
 }
 
-// Groups of processes share out experts and tables; what each has of the first step is what one process has that holds all.
+// Groups of processes share out experts and tables: each has of the first step what one process has that holds all.
 TEST_P(EveryBlock, TrainsTheSameWhereProcessesHoldItTogether) {
   SmallRun alone(GetParam(), 1, {.micro_batches = 4});
   const auto loss = alone.train(0, 1);

@@ -45,8 +45,8 @@ class Communicator {
   virtual void close() {}
 };
 
-// Some processes of a communicator, this one among them, by their ranks there. All of that communicator make such subsets
-// and use them alike. It outlives them.
+// Some processes of a communicator, this one among them, by their ranks there. All of that communicator make such
+// subsets and use them alike. It outlives them.
 class Subset final : public Communicator {
  public:
   Subset(Communicator& all, std::vector<std::int64_t> ranks);

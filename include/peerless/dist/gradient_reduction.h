@@ -27,8 +27,8 @@ enum class SumOrder { sequence, tree };
 
 class GradientReduction {
  public:
-  // Both outlive it. `owners`: of each dense gradient (of gradients.places()) among those that hold the same shard, or of
-  // none. Takes the post-accumulate hooks of all dense parameters.
+  // Both outlive it. `owners`: of each dense gradient (of gradients.places()) among those that hold the same shard, or
+  // of none. Takes the post-accumulate hooks of all dense parameters.
   GradientReduction(const Gradients& gradients, Communicator& communicator, SumOrder order,
                     std::vector<Shares> owners = {});
   ~GradientReduction();

@@ -1,5 +1,5 @@
-// The processes that hold the same shard (params/parameter.h) of what is cut into so many: what is summed over, dealt to
-// and compared with each other.
+// The processes that hold the same shard (params/parameter.h) of what is cut into so many: what is summed over, dealt
+// to and compared with each other.
 #pragma once
 
 #include <map>

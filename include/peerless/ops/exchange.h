@@ -1,7 +1,7 @@
 // Exchanges among the processes of a group inside forward and backward, as operators that know their gradient.
 //
-// Rule     all of the group call them alike, and run backward through all of them or none. Autograd runs equal graphs in
-//          the same order on all processes.
+// Rule     all of the group call them alike, and run backward through all of them or none. Autograd runs equal graphs
+//          in the same order on all processes.
 // Errors   those of the communicator
 #pragma once
 
@@ -18,8 +18,8 @@ using RowCounts = std::vector<std::int64_t>;  // by rank
 // How many rows come from each process when so many go `to` each.
 RowCounts trade(Communicator& group, const RowCounts& to);
 
-// rows [n, ...], first those that go to rank 0, and so on, as many as `to` says -> the rows that come, as many as `from`
-// says, by rank.
+// rows [n, ...], first those that go to rank 0, and so on, as many as `to` says -> the rows that come, as many as
+// `from` says, by rank.
 at::Tensor send_rows(Communicator& group, const at::Tensor& rows, const RowCounts& to, const RowCounts& from);
 
 // The tokens of a group whose processes share out the columns of what belongs to a token.
@@ -29,7 +29,7 @@ class GroupTokens {
  public:
   GroupTokens(Communicator& group, std::int64_t tokens);
 
-  at::Tensor columns_of_all(const at::Tensor& x) const;   // [T, d] -> [T', d / W]: this process's columns
+  at::Tensor columns_of_all(const at::Tensor& x) const;    // [T, d] -> [T', d / W]: this process's columns
   at::Tensor own_tokens(const at::Tensor& columns) const;  // back
   // [T, ...] -> [T', ...]; its gradient is the sum of all processes'.
   at::Tensor all(const at::Tensor& x) const;

@@ -29,8 +29,8 @@ at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::
                         Activation activation, bool glu);
 
 // The same where the processes of a group share out the columns of each part of a row, and x and y have those of this
-// process, of the tokens of all: see GroupTokens (ops/exchange.h). By the plain way; in forward and in backward a sum of
-// T P numbers over the group (with GLU two in forward). The gradient of gates is this process's share of it.
+// process, of the tokens of all: see GroupTokens (ops/exchange.h). By the plain way; in forward and in backward a sum
+// of T P numbers over the group (with GLU two in forward). The gradient of gates is this process's share of it.
 at::Tensor peer_experts_by_columns(Communicator& group, const at::Tensor& x, const at::Tensor& gates,
                                    const at::Tensor& ids, const RowTable& table, Activation activation, bool glu);
 

@@ -27,9 +27,9 @@ class Module : public torch::nn::Module {
  protected:
   at::Tensor make_parameter(std::string name, at::IntArrayRef shape, Role role, Init init);
   at::Tensor make_parameter(std::string name, Shard shard, Role role, Init init);  // of the shard's extent
-  // A parameter whose gradient comes by rows, beside autograd.
+  // A parameter whose gradient comes by rows, beside autograd; without a shard it is whole.
   at::Tensor make_table(std::string name, at::Tensor uninitialized, Init init, std::shared_ptr<RowGrad> rows,
-                        Shard shard);
+                        std::optional<Shard> shard = std::nullopt);
   // State that training changes outside the optimizer (running statistics, balance biases), through commit() only.
   at::Tensor make_buffer(std::string name, at::Tensor initial);
 

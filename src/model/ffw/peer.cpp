@@ -48,7 +48,8 @@ std::vector<TableUse> PeerConfig::tables(std::int64_t d_model, std::int64_t laye
   return {{table_name(table, layer), num_experts, row_width(d_model), glu ? 3 : 2, std::move(start)}};
 }
 
-Peer::Peer(const Build& build, const PeerConfig& config) : Ffw(build.options), config_(config), group_(build.groups.tables) {
+Peer::Peer(const Build& build, const PeerConfig& config)
+    : Ffw(build.options), config_(config), group_(build.groups.tables) {
   const std::int64_t d = build.d_model;
   router_ = register_module("router", std::make_shared<ProductKeyRouter>(d, config.routing(), build.options));
   double variance = config.dense_twin(d).output_variance(d, build.n_layers);

@@ -1,7 +1,7 @@
 // The experts of a mixture: E dense blocks of one inner width, each matrix of theirs a slice of one parameter.
 //
-// Where processes share them (ShardGroups), each holds E / ways whole ones: the rows of a token go to the holders of its
-// experts and come back, all in forward, and in backward the other way. No expert has a capacity.
+// Where processes share them (ShardGroups), each holds E / ways whole ones: the rows of a token go to the holders of
+// its experts and come back, all in forward, and in backward the other way. No expert has a capacity.
 //
 // Shapes   gate (gated activations), up [E, F, D]; down [E, D, F]
 #pragma once

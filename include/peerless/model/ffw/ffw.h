@@ -27,8 +27,8 @@ class Tables {
   virtual std::shared_ptr<RowTable> get(const TableUse& use, const Init& init) = 0;
 };
 
-// The processes that hold a mixture's experts together, each as many whole ones; and those that hold tables together, each
-// some columns. Null: this process holds all.
+// The processes that hold a mixture's experts together, each as many whole ones; and those that hold tables together,
+// each some columns. Null: this process holds all.
 struct ShardGroups {
   Communicator* experts = nullptr;
   Communicator* tables = nullptr;
