@@ -80,7 +80,6 @@ TEST_F(BadInput, InABlockThatCannotBe) {
        "table 't' is used in two shapes: 64 x 32, and 64 x 16 in layer 1"},
       {"model.layers=[{at: [2], ffw: {kind: dense}}]", "layers.0.at: layer 2 does not exist: n_layers is 2"},
       {"optim={kind: muon, tables: {update: muon}}", "Muon is for hidden matrices, and the rows of a table are none"},
-      {"parallel.table=2", "parallel.table has no effect: no layer has a table"},
       {"parallel.expert=2", "parallel.expert has no effect: no layer is a mixture of experts"},
       {"model.ffw={kind: mixture}", "model.ffw.kind: expected dense, moe, hash_moe, pkm or peer, got 'mixture'"},
   };

@@ -177,11 +177,15 @@ TEST_F(Groups, GoOnInOtherGroups) {
 
 TEST_F(Groups, AreRefusedWhereTheyDoNotFit) {
   const auto said = [&](int processes, const Settings& settings) {
-    const auto outcomes = train(processes, "a", with(settings));
+    auto all = with({});
+    all.insert(all.end(), settings.begin(), settings.end());
+    const auto outcomes = train(processes, "a", all);
     expect_all(outcomes, 78);
     return outcomes.front().err;
   };
   EXPECT_THAT(said(2, {"parallel.table=4"}), HasSubstr("parallel.table (4) must divide the number of processes (2)"));
+  EXPECT_THAT(said(1, {"parallel.table=2", "model.layers=[]"}),
+              HasSubstr("parallel.table has no effect: no layer has a table"));
   EXPECT_THAT(said(1, {"parallel.expert=3"}), HasSubstr("parallel.expert (3) must divide the 4 experts of layer 0"));
   EXPECT_THAT(said(1, {"parallel.table=3"}), HasSubstr("parallel.table (3) must divide model.d_model (16)"));
   EXPECT_THAT(said(2, {"parallel.table=2", "train.determinism=elastic"}),

@@ -6,10 +6,9 @@ import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from cases import cases
-from program import peerless
+from program import load, load_file, peerless
 from reference_decoder import LanguageModel
 from small_job import SEQ_LEN, STEPS, VOCAB_SIZE, train
 from transformers_twins import twin
@@ -25,15 +24,15 @@ BOS, EOS = 256, 257
 TOLERANCE = 1e-4  # absolute, of a log-probability in fp32
 
 
-def tensors_of(checkpoint):
-    return {name: tensor for file in checkpoint.glob("*.safetensors") for name, tensor in load_file(file).items()}
+def tensors_of(checkpoint, read=load):
+    return {name: tensor for file in checkpoint.glob("*.safetensors") for name, tensor in read(file).items()}
 
 
 def test_hold_what_the_manifest_says():
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = train(Path(folder), WITH_PEER)
         manifest = json.loads((checkpoint / "MANIFEST.json").read_text())
-        tensors = tensors_of(checkpoint)
+        tensors = tensors_of(checkpoint, read=load_file)
         (file,) = checkpoint.glob("*.safetensors")
         content = file.read_bytes()
     begin_of_data = 8 + struct.unpack("<Q", content[:8])[0]
