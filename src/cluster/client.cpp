@@ -27,7 +27,7 @@ Loss to_loss(const Message& message) {
 
 }  // namespace
 
-Client::Client(Options options) : options_(std::move(options)) {
+Client::Client(Options options) : options_(std::move(options)), beat_(std::min(options_.beat, options_.silence / 5)) {
   meet();
   thread_ = std::thread([this] { watch(); });
 }
@@ -138,7 +138,7 @@ void Client::round(Time until) {
     auto out = std::exchange(outbox_, {});
     if (now >= next_beat_) {
       out += encode({.kind = Kind::beat, .id = exchanges_, .number = in_ms(now - active_since_), .texts = {activity_}});
-      next_beat_ = now + options_.beat;
+      next_beat_ = now + beat_;
     }
     lock.unlock();
     link_->post(out);

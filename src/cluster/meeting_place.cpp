@@ -13,15 +13,18 @@ namespace {
 constexpr const char* kLoopback = "127.0.0.1";
 constexpr std::size_t kMaxText = 1024;
 
-std::string to_text(const cluster::Address& address) {
-  return concat(address.host, " ", address.port, " ", address.start, "\n");
+// "HOST PORT DIGITS": a start is named by all of it, so that who is sent to another address by a forged text proves
+// himself for another attempt than rank 0's.
+std::string name_start(const std::string& host, std::uint16_t port) {
+  return concat(host, " ", port, " ", digest(cluster::random_nonce()).hex());
 }
 
-// None where it is not what to_text gives: half a file, or another one.
+// None where it is no start and the end of a line: half a file, or another one.
 std::optional<cluster::Address> from_text(const std::string& text) {
-  const auto parts = split(text.substr(0, text.find('\n')), ' ');
+  const auto start = text.substr(0, text.find('\n'));
+  const auto parts = split(start, ' ');
   if (parts.size() != 3 || !text.ends_with('\n')) return std::nullopt;
-  cluster::Address address{parts[0], 0, parts[2]};
+  cluster::Address address{parts[0], 0, start};
   const auto* const last = parts[1].data() + parts[1].size();
   const auto [end, error] = std::from_chars(parts[1].data(), last, address.port);
   if (error != std::errc() || end != last) return std::nullopt;
@@ -33,8 +36,12 @@ std::optional<cluster::Address> from_text(const std::string& text) {
 Board file_board(const std::filesystem::path& file) {
   return {[file](const std::string& text) { write_atomically(disk(), file, text); },
           [file]() -> std::optional<std::string> {
-            if (!exists(disk(), file)) return std::nullopt;
-            return read_text(disk(), file, kMaxText);
+            try {
+              if (!exists(disk(), file)) return std::nullopt;
+              return read_text(disk(), file, kMaxText);
+            } catch (const Error& error) {
+              throw Error(ExitCode::peer, error.what());  // it may be readable at the next attempt
+            }
           }};
 }
 
@@ -45,8 +52,9 @@ MeetingPlace::MeetingPlace(const Launch& launch, std::optional<Board> board)
 
 MeetingPlace::Opened MeetingPlace::open() {
   const int listening = listen_at(host(), board_ ? std::uint16_t{0} : launch_.port);
-  cluster::Address address{host(), port_of(listening), board_ ? digest(cluster::random_nonce()).hex() : ""};
-  if (board_) board_->write(to_text(address));
+  cluster::Address address{host(), port_of(listening)};
+  if (board_) address.start = name_start(address.host, address.port);
+  if (board_) board_->write(address.start + "\n");
   return {listening, std::move(address)};
 }
 

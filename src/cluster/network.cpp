@@ -66,17 +66,27 @@ std::optional<std::string> source_towards(const addrinfo& address) {
   return to_text(bytes, size);
 }
 
+// Calls f(interface, address) for those that have one.
+template <class F>
+void for_interfaces(F f) {
+  ifaddrs* found = nullptr;
+  if (getifaddrs(&found) != 0) return;
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> all(found, freeifaddrs);
+  for (const ifaddrs* one = all.get(); one; one = one->ifa_next) {
+    const int family = one->ifa_addr ? one->ifa_addr->sa_family : AF_UNSPEC;
+    if (family != AF_INET && family != AF_INET6) continue;
+    const auto text = to_text(one->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    if (text) f(*one, *text);
+  }
+}
+
 // IPv4 addresses of interfaces that are up, but for the loopback ones.
 std::vector<std::string> addresses_of_interfaces() {
-  ifaddrs* found = nullptr;
-  if (getifaddrs(&found) != 0) return {};
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> all(found, freeifaddrs);
   std::vector<std::string> addresses;
-  for (const ifaddrs* one = all.get(); one; one = one->ifa_next) {
-    if (!one->ifa_addr || one->ifa_addr->sa_family != AF_INET) continue;
-    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
-    if (auto text = to_text(one->ifa_addr, sizeof(sockaddr_in))) addresses.push_back(std::move(*text));
-  }
+  for_interfaces([&](const ifaddrs& one, const std::string& address) {
+    if (one.ifa_addr->sa_family != AF_INET) return;
+    if ((one.ifa_flags & IFF_UP) != 0 && (one.ifa_flags & IFF_LOOPBACK) == 0) addresses.push_back(address);
+  });
   return addresses;
 }
 
@@ -126,6 +136,14 @@ std::string host_address() {
   throw Error(ExitCode::config, "this host has ", own.empty() ? "no address" : "several addresses (" + join(own, ", "),
               own.empty() ? "" : "), and no default route",
               " for others to find it at; set MASTER_ADDR to the address of rank 0's host");
+}
+
+std::string interface_of(const std::string& address) {
+  std::string name;
+  for_interfaces([&](const ifaddrs& one, const std::string& text) {
+    if (text == address) name = one.ifa_name;
+  });
+  return name;
 }
 
 }  // namespace peerless

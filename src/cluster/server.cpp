@@ -27,7 +27,7 @@ constexpr std::int64_t kMaxAge = 1'000'000'000;  // ms of an activity
 
 void provide_descriptors(std::int64_t world_size) {
   constexpr rlim_t kOthers = 256;  // strangers, and what the rest of the process has open
-  const auto needed = static_cast<rlim_t>(world_size) + kOthers;
+  const auto needed = 2 * static_cast<rlim_t>(world_size) + kOthers;  // gloo too connects each with each
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= needed) return;
@@ -78,7 +78,6 @@ void Server::run() {
   } catch (const std::exception& error) {
     log::error("the coordinator failed: ", error.what());
   }
-  const std::lock_guard lock(mutex_);
   if (members_[0].left) post_to_all({.kind = Kind::goodbye});
   for (auto& member : members_) member.link.reset();
 }
@@ -87,7 +86,6 @@ void Server::round() {
   // Silence is judged by the time before all that is there was heard, and anew after a long pause: whoever spoke while
   // this process was stopped, or was stopped together with it, is not taken for silent.
   const auto now = Clock::now();
-  std::unique_lock lock(mutex_);
   std::vector<Link*> links;
   for (auto& stranger : strangers_) links.push_back(&stranger.link);
   for (auto& member : members_) {
@@ -101,10 +99,8 @@ void Server::round() {
   std::vector<int> others = {wakeup_.descriptor()};
   if (now >= accepts_from()) others.push_back(listening_.descriptor());
   const auto until = next_round(now);
-  lock.unlock();
   wait_for(links, others, until);
   wakeup_.clear();
-  lock.lock();
   hear_members();
   hear_strangers(now);
   accept_strangers();
@@ -197,8 +193,9 @@ std::optional<Error> Server::objection(const Introduction& hello, std::string_vi
     return Error(ExitCode::config, "the secret is not that of rank 0; give all processes the same one");
   }
   if (hello.attempt != options_.attempt) {
-    return Error(ExitCode::peer, "attempt '", printable(hello.attempt), "' is not that of rank 0, '",
-                 printable(options_.attempt), "'");
+    constexpr std::size_t kShown = 64;  // so that it fits what a client takes from a stranger
+    return Error(ExitCode::peer, "attempt '", printable(hello.attempt.substr(0, kShown)), "' is not that of rank 0, '",
+                 printable(options_.attempt.substr(0, kShown)), "'");
   }
   if (!over_.empty()) return Error(ExitCode::peer, "the run is over: ", over_);
   if (hello.world_size != world_size) {
@@ -210,7 +207,9 @@ std::optional<Error> Server::objection(const Introduction& hello, std::string_vi
   }
   const auto& member = members_[static_cast<std::size_t>(hello.rank)];
   if (!member.link && !member.left) return std::nullopt;
-  return Error(ExitCode::config, "another process is rank ", hello.rank, " already; give each a rank of its own");
+  // Until all have come, and of one that has left, it may be the same process, started again.
+  return Error(member.left || !gathered_ ? ExitCode::peer : ExitCode::config, "another process is rank ", hello.rank,
+               " already; give each a rank of its own");
 }
 
 void Server::warn(std::string_view address, std::string_view why) {

@@ -25,6 +25,15 @@ Share piece_of(const Share& share, std::int64_t number, std::int64_t size) {
   return {std::min(share.end, share.begin + number * size), std::min(share.end, share.begin + (number + 1) * size)};
 }
 
+// Of the largest share.
+std::int64_t num_pieces(const std::vector<SharedTensor>& tensors) {
+  std::int64_t pieces = 0;
+  for (const auto& [flat, shares] : tensors)
+    for (const auto& share : shares)
+      pieces = std::max(pieces, (share.size() + piece_size(flat) - 1) / piece_size(flat));
+  return pieces;
+}
+
 // Adds up tensors of one shape by the binary tree over their positions, in place; the result is the first.
 void tree_sum(const Tensors& parts) {
   for (std::size_t stride = 1; stride < parts.size(); stride *= 2)
@@ -86,23 +95,26 @@ Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block)
 
 void reduce_scatter(Communicator& communicator, const std::vector<SharedTensor>& tensors) {
   if (communicator.world_size() == 1) return;
-  std::int64_t pieces = 0;
-  for (const auto& [flat, shares] : tensors)
-    for (const auto& share : shares)
-      pieces = std::max(pieces, (share.size() + piece_size(flat) - 1) / piece_size(flat));
-  for (std::int64_t i = 0; i < pieces; ++i) reduce_scatter_piece(communicator, tensors, i);
+  for (std::int64_t i = 0; i < num_pieces(tensors); ++i) reduce_scatter_piece(communicator, tensors, i);
 }
 
+// In pieces too, so that a slow network shows that it moves.
 void all_gather(Communicator& communicator, const std::vector<SharedTensor>& tensors) {
   const auto rank = static_cast<std::size_t>(communicator.rank());
-  Messages sent, received;
-  for (const auto& [flat, shares] : tensors)
-    for (std::size_t r = 0; r < shares.size(); ++r) {
-      if (r == rank) continue;
-      sent.push_back({static_cast<std::int64_t>(r), slice(flat, shares[rank])});
-      received.push_back({static_cast<std::int64_t>(r), slice(flat, shares[r])});
+  for (std::int64_t i = 0; i < num_pieces(tensors); ++i) {
+    Messages sent, received;
+    for (const auto& [flat, shares] : tensors) {
+      const auto piece = [&, size = piece_size(flat)](std::size_t r) {
+        return slice(flat, piece_of(shares[r], i, size));
+      };
+      for (std::size_t r = 0; r < shares.size(); ++r) {
+        if (r == rank) continue;
+        sent.push_back({static_cast<std::int64_t>(r), piece(rank)});
+        received.push_back({static_cast<std::int64_t>(r), piece(r)});
+      }
     }
-  communicator.exchange(sent, received);
+    communicator.exchange(sent, received);
+  }
 }
 
 void sum(Communicator& communicator, const Tensors& tensors) {

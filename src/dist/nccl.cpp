@@ -33,7 +33,8 @@ namespace {
 
 Backend make_nccl(const Store& store, std::int64_t rank, std::int64_t world_size, const std::string& address,
                   std::chrono::milliseconds timeout) {
-  if (is_loopback(address)) setenv("NCCL_SOCKET_IFNAME", "lo", /*overwrite=*/0);  // else it listens at all addresses
+  const auto interface = interface_of(address);  // without it NCCL listens at all addresses
+  if (!interface.empty()) setenv("NCCL_SOCKET_IFNAME", concat("=", interface).c_str(), /*overwrite=*/0);
   std::set_terminate(end_for_watchdog);
   auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = timeout;

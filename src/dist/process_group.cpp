@@ -10,6 +10,8 @@
 namespace peerless {
 namespace {
 
+constexpr std::chrono::seconds kVerdict{5};  // of the coordinator, about who is to blame
+
 struct Backends {
   Backend host;    // moves CPU tensors
   Backend device;  // moves those of a GPU; null without one
@@ -45,7 +47,8 @@ class ProcessGroup final : public Communicator {
   };
   using Operation = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
   void start_all(const Messages& messages, Operation operation, bool on_host, std::vector<Transfer>& transfers);
-  void wait(std::int64_t peer, c10d::Work& work) const;
+  template <class Work>
+  void blame(std::int64_t peer, Work work) const;
   void exchange_on_device(const Messages& sent, const Messages& received);
   [[noreturn]] void fail(std::int64_t peer, const char* what) const;
 
@@ -58,15 +61,16 @@ class ProcessGroup final : public Communicator {
 
 // An exchange fails with whom it could not reach; the coordinator knows whose fault that is.
 void ProcessGroup::fail(std::int64_t peer, const char* what) const {
-  constexpr std::chrono::seconds kVerdict{5};
   client_.report_lost(peer, what);
   const auto loss = client_.wait_for_loss(kVerdict);
   throw Error(ExitCode::peer, loss ? loss->text() : concat("rank ", peer, " is lost: ", what));
 }
 
-void ProcessGroup::wait(std::int64_t peer, c10d::Work& work) const {
+// What goes wrong in `work` is the peer's fault, as far as can be seen from here.
+template <class Work>
+void ProcessGroup::blame(std::int64_t peer, Work work) const {
   try {
-    work.wait(timeout_);
+    work();
   } catch (const c10::Error& error) {
     fail(peer, error.what_without_backtrace());
   } catch (const std::exception& error) {
@@ -79,18 +83,24 @@ void ProcessGroup::exchange(const Messages& sent, const Messages& received) {
   std::vector<Transfer> transfers;
   start_all(received, &c10d::Backend::recv, /*on_host=*/true, transfers);
   start_all(sent, &c10d::Backend::send, /*on_host=*/true, transfers);
-  for (const auto& transfer : transfers) wait(transfer.peer, *transfer.work);
+  for (const auto& transfer : transfers) blame(transfer.peer, [&] { transfer.work->wait(timeout_); });
   if (backends_.device) exchange_on_device(sent, received);
 }
 
 // In stream order, all at once, as each alone could wait for another. NCCL's own watchdog knows the timeout.
 void ProcessGroup::exchange_on_device(const Messages& sent, const Messages& received) {
   std::vector<Transfer> transfers;
-  backends_.device->startCoalescing();
-  start_all(received, &c10d::Backend::recv, /*on_host=*/false, transfers);
-  start_all(sent, &c10d::Backend::send, /*on_host=*/false, transfers);
-  const auto all = backends_.device->endCoalescing();
-  if (all && !transfers.empty()) all->wait();
+  try {
+    backends_.device->startCoalescing();
+    start_all(received, &c10d::Backend::recv, /*on_host=*/false, transfers);
+    start_all(sent, &c10d::Backend::send, /*on_host=*/false, transfers);
+    const auto all = backends_.device->endCoalescing();
+    if (all && !transfers.empty()) all->wait();
+  } catch (const c10::Error& error) {
+    // It does not say who is gone, and this process need not be the first to notice.
+    const auto loss = client_.wait_for_loss(kVerdict);
+    throw Error(ExitCode::peer, loss ? loss->text() : concat("NCCL: ", error.what_without_backtrace()));
+  }
 }
 
 // A process that ended earlier would take with it what others are still to receive.
@@ -107,11 +117,7 @@ void ProcessGroup::start_all(const Messages& messages, Operation operation, bool
     if (tensor.numel() == 0 || tensor.is_cpu() != on_host) continue;
     c10d::Backend& backend = on_host ? *backends_.host : *backends_.device;
     auto& transfer = transfers.emplace_back(Transfer{peer, {tensor}, nullptr});
-    try {
-      transfer.work = (backend.*operation)(transfer.tensors, static_cast<int>(peer), channel_);
-    } catch (const std::exception& error) {
-      fail(peer, error.what());
-    }
+    blame(peer, [&] { transfer.work = (backend.*operation)(transfer.tensors, static_cast<int>(peer), channel_); });
   }
 }
 
@@ -120,7 +126,7 @@ void ProcessGroup::start_all(const Messages& messages, Operation operation, bool
 std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client& client, const std::string& address,
                                             const Launch& launch, const JoinOptions& options) {
   // Those of the backends are the last resort: the coordinator first finds out who keeps the others waiting.
-  const auto timeout = options.timeout + std::chrono::seconds(10);
+  const auto timeout = options.timeout + std::chrono::seconds(4);
   const auto connect = [=, device = options.device, rank = launch.rank, size = launch.world_size,
                         host = Backend()](int channel) mutable {
     if (!host) host = make_gloo(store, rank, size, address, timeout);

@@ -22,18 +22,23 @@ Board agent_board(const Launch& launch) {
     options.port = launch.port;
     options.timeout = std::chrono::seconds(5);
     options.waitWorkers = false;
+    return c10::make_intrusive<c10d::TCPStore>(launch.host, options);
+  };
+  const auto ask = [launch](const auto& question) {
     try {
-      return c10::make_intrusive<c10d::TCPStore>(launch.host, options);
+      return question();
     } catch (const std::exception& error) {
       throw Error(ExitCode::peer, "torchrun's agent does not answer at ", printable(launch.host), ":", launch.port);
     }
   };
-  const auto write = [open, key](const std::string& text) { open()->set(key, {text.begin(), text.end()}); };
-  const auto read = [open, key]() -> std::optional<std::string> {
-    const auto store = open();
-    if (!store->check({key})) return std::nullopt;
-    const auto bytes = store->get(key);
-    return std::string(bytes.begin(), bytes.end());
+  const auto write = [=](const std::string& text) { ask([&] { open()->set(key, {text.begin(), text.end()}); }); };
+  const auto read = [=] {
+    return ask([&]() -> std::optional<std::string> {
+      const auto store = open();
+      if (!store->check({key})) return std::nullopt;
+      const auto bytes = store->get(key);
+      return std::string(bytes.begin(), bytes.end());
+    });
   };
   return {write, read};
 }
@@ -51,7 +56,7 @@ std::string own_address(const Launch& launch, const cluster::Address& rank_0) {
 
 }  // namespace
 
-World::World(const Launch& launch, const JoinOptions& options) : rank_(launch.rank) {
+World::World(const Launch& launch, const JoinOptions& options) {
   if (launch.world_size == 1) return;
   const auto silence = std::min(options.timeout, kLongestSilence);
   MeetingPlace place(launch, board_of(launch));
@@ -81,6 +86,7 @@ World::World(const Launch& launch, const JoinOptions& options) : rank_(launch.ra
                                                                        .timeout = options.timeout,
                                                                        .silence = silence});
   const Store store = c10::make_intrusive<CoordinatorStore>(*client_, options.timeout);
+  client_->set_activity("connecting to the others");
   communicator_ = process_group(store, *client_, own_address(launch, rank_0), launch, options);
 }
 
@@ -93,7 +99,7 @@ void World::leave() {
 }
 
 void World::fail(const std::string& why) {
-  if (client_) client_->report_lost(rank_, why);
+  if (client_) client_->fail(why);
 }
 
 }  // namespace peerless

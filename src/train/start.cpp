@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
 #include "peerless/cluster/fatal.h"
+#include "peerless/cluster/link.h"
 #include "peerless/cluster/secret.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
@@ -221,23 +223,25 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
   return trainer->run(stop);
 }
 
-std::string in_seconds(std::chrono::milliseconds time) {
-  return concat(static_cast<double>(time.count() / 100) / 10, " s");
-}
-
 // What each process did when one of them was lost, a line each.
 std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& activities) {
   std::vector<std::string> lines;
   for (std::size_t r = 0; r < activities.size(); ++r) {
     const auto& [what, exchanges, unchanged, silent] = activities[r];
-    lines.push_back(concat("  rank ", r, ": ", what.empty() ? "starting" : what, ", for ", in_seconds(unchanged), "; ",
-                           exchanges, " exchanges begun; heard of ", in_seconds(silent), " ago"));
+    lines.push_back(concat("  rank ", r, ": ", what.empty() ? "starting" : what, ", for ",
+                           cluster::in_seconds(unchanged), "; ", exchanges, " exchanges begun; heard of ",
+                           cluster::in_seconds(silent), " ago"));
   }
   return lines;
 }
 
 // Another process is lost: this one ends, whatever it does, for it cannot go on.
 [[noreturn]] void end_for(const cluster::Loss& loss, const Launch& launch, Status& status) {
+  std::thread([] {  // a disk or a pipe that hangs may not keep it
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    _exit(static_cast<int>(ExitCode::peer));
+  })
+      .detach();
   const std::string what = concat(loss.text(), "; this process was at ", loss.activity);
   log::write_to_file(log::Level::error, concat("PEER: ", what));
   if (launch.rank == 0)
@@ -248,12 +252,13 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
 
 // The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
 void tell(const Error& error, World& world, Status& status) {
-  log::write_to_file(log::Level::error, concat(name(error.code()), ": ", error.what()));
-  status.ended(error.code());
+  const std::string what = concat(name(error.code()), ": ", error.what());
   if (dynamic_cast<const SharedError*>(&error))
     world.leave();
   else
-    world.fail(concat(name(error.code()), ": ", error.what()));
+    world.fail(what);
+  log::write_to_file(log::Level::error, what);
+  status.ended(error.code());
 }
 
 ExitCode train_with(World& world, const RunConfig& config, const StartOptions& options, const Launch& launch,
@@ -269,8 +274,8 @@ ExitCode train_with(World& world, const RunConfig& config, const StartOptions& o
     status.open(folder.status(), config.train.max_steps);
   }
   const ExitCode code = train_in(folder, config, options, launch, communicator, stop, status, files);
-  status.ended(code);
   world.leave();
+  status.ended(code);
   return code;
 }
 

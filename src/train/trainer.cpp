@@ -231,6 +231,7 @@ void Trainer::save() {
   progress_->clear_line();
   log::info("checkpoint of step ", counters_.step, " is durable");
   status_.durable(counters_.step);
+  now_at("removing old checkpoints");
   try {
     checkpoints_.prune(config_.checkpoint.keep_last);
   } catch (const IoError& error) {

@@ -84,6 +84,20 @@ TEST(MeetingPlace, ByAFileIsFoundOnceItIsWritten) {
   EXPECT_NE(first.address().start, second.address().start);
 }
 
+// Who is sent elsewhere by a forged text does not ask for the start that rank 0 made, though its digits are there.
+TEST(MeetingPlace, AStartIsNamedByItsAddressToo) {
+  std::string text;
+  const Board board{[&](const std::string& written) { text = written; },
+                    [&] { return std::optional<std::string>(text); }};
+  const Opened opened{MeetingPlace(on_one_host(0), board)};
+  const auto true_port = concat(" ", opened.address().port, " ");
+  text.replace(text.find(true_port), true_port.size(), " 5 ");
+  const auto forged = MeetingPlace(on_one_host(0), board).find();
+  ASSERT_TRUE(forged);
+  EXPECT_EQ(forged->port, 5);
+  EXPECT_NE(forged->start, opened.address().start);
+}
+
 TEST(MeetingPlace, WhatIsNoAddressOnTheBoardIsNone) {
   for (const char* text : {"", "127.0.0.1 1", "127.0.0.1 1 a", "127.0.0.1 x a\n", "127.0.0.1 70000 a\n", "a b c d\n"}) {
     const Board board{[](const std::string&) {}, [text] { return std::optional<std::string>(text); }};

@@ -67,8 +67,16 @@ TEST_F(CoordinatorStrangers, ARankThatIsThereIsNotTakenAgain) {
   const Complaint taken{ExitCode::config, "another process is rank 1 already; give each a rank of its own"};
   EXPECT_EQ(refused(meeting_.options_of(1)), taken);
   EXPECT_EQ(meeting_.heard(0, milliseconds(200)), "");
+}
+
+// It may be the same process, which comes early to the next run, and finds the last one's coordinator.
+TEST_F(CoordinatorStrangers, ARankThatHasLeftMayTryAgain) {
+  meeting_.serve().join_all();
   meeting_[1].goodbye();
-  EXPECT_EQ(refused(meeting_.options_of(1)), taken);
+  meeting_.client_options.timeout = milliseconds(300);
+  const auto refusal = complaint([&] { meeting_.client(1); });
+  EXPECT_EQ(refusal.code, ExitCode::peer);
+  EXPECT_THAT(refusal.text, testing::HasSubstr("refused: another process is rank 1 already"));
 }
 
 TEST_F(CoordinatorStrangers, ComeTooLateOnceSomebodyIsLost) {

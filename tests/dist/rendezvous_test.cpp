@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
+#include <set>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -105,6 +106,34 @@ TEST(Rendezvous, AnotherSecretIsRefused) {
   EXPECT_EQ(said.code, ExitCode::config);
   EXPECT_NE(said.text.find("refused: the secret is not that of rank 0"), std::string::npos) << said;
   first.join();
+}
+
+// Who fails by itself tells the others why, and does not take that for the loss of another.
+TEST(Rendezvous, WhoFailsIsHeardByTheOthersAlone) {
+  for (const std::int64_t culprit : {0, 1}) {
+    const TemporaryFolder folder;
+    std::mutex mutex;
+    std::multiset<std::string> heard;
+    const auto on_loss = [&](const cluster::Loss& loss) {
+      const std::lock_guard lock(mutex);
+      heard.insert(concat(loss.activity, " hears: ", loss.text()));
+    };
+    const auto all_heard = [&] {
+      const std::lock_guard lock(mutex);
+      return heard.size() >= 2;
+    };
+    const auto work = [&](World& world) {
+      const auto rank = world.communicator().rank();
+      world.communicator().set_activity(concat("rank ", rank));
+      any(world.communicator(), false);
+      if (rank == culprit) return world.fail("IO: disk full");
+      for (int i = 0; i < 500 && !all_heard(); ++i) std::this_thread::sleep_for(10ms);
+    };
+    as_threads({.launcher = "flags", .world_size = 3, .file = folder / "meeting"}, work,
+               {.timeout = 20s, .on_loss = on_loss});
+    const auto lost = concat(" hears: rank ", culprit, " is lost: it failed: IO: disk full");
+    EXPECT_EQ(heard, (std::multiset{concat("rank ", 1 - culprit, lost), concat("rank 2", lost)}));
+  }
 }
 
 // One that leaves an exchange out is lost, and all that wait hear whom they wait for, and what it does.

@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from cases import cases
-from program import load, load_file, peerless
+from program import load, peerless
 from reference_decoder import LanguageModel
 from small_job import SEQ_LEN, STEPS, VOCAB_SIZE, train
 from transformers_twins import twin

@@ -116,6 +116,7 @@ class Client {
   void stop();
 
   const Options options_;
+  const Milliseconds beat_;  // late ones are not to be taken for silence
   Wakeup wakeup_;
 
   // Of the thread, and of the constructor before there is one.

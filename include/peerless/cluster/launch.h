@@ -28,7 +28,7 @@
 // Attempt   torchrun: the run id; on one host also the restart count. Over several hosts, each agent counts for itself,
 //           yet a restart meets in the same store (seen with torch 2.11; pytorch#135712): where store_is_served and not
 //           one_host(), those who start must agree on more through the store. Slurm: job, step, restarts of the job.
-//           Open MPI: PMIX_NAMESPACE. Else empty: then a file must be a new one
+//           Open MPI: PMIX_NAMESPACE. Else empty
 // One       A launch of one process meets nobody: only its launcher's name is said
 // Errors    config  a flag or variable is missing, no number or host, or out of range. The text names it
 // Sources   torch/distributed/elastic/agent/server/local_elastic_agent.py; Slurm, src/common/env.c; the environments
@@ -62,11 +62,11 @@ struct Launch {
   std::int64_t world_size = 1;
   std::int64_t local_rank = 0;  // among the processes of this host: chooses the GPU
   std::int64_t local_size = 1;
-  std::string host = "";            // of the store; empty: by file, or single
-  std::uint16_t port = 0;           // of the store
-  std::filesystem::path file = {};  // of a FileStore; empty: by TCP, or single
+  std::string host = "";            // where processes meet; empty: by file, or single
+  std::uint16_t port = 0;           // there
+  std::filesystem::path file = {};  // in which rank 0 says where it is; empty: by HOST:PORT, or single
   bool store_is_served = false;     // by torchrun's agent: rank 0 too is a client
-  std::string attempt = "";  // tells this start from others that could meet in the same store: a prefix of its keys
+  std::string attempt = "";         // tells this start from others that could meet at the same place
 
   bool one_host() const { return local_size == world_size; }
   bool operator==(const Launch&) const = default;

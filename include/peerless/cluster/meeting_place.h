@@ -4,8 +4,8 @@
 //               a name means a loopback address on rank 0's own host (Debian gives its own name 127.0.1.1), the one at
 //               which others reach this host
 //   a board     where rank 0 writes down its address: a file, or the store of torchrun's agent. It listens at a port
-//               that is free, and each of its starts is named by random digits, so that one who reads what a start
-//               before left there is refused and reads again
+//               that is free. Each of its starts is named by the address and random digits, so that one who reads what
+//               a start before left there, or a forger wrote, is refused and reads again
 //
 // Nobody listens at an address that nobody needs.
 #pragma once

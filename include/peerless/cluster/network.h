@@ -23,4 +23,7 @@ std::string local_address_towards(const std::string& host);
 // else that of the only interface. Error(config): there is none, or several that lead nowhere.
 std::string host_address();
 
+// The name of the interface that has this address; empty: none has.
+std::string interface_of(const std::string& address);
+
 }  // namespace peerless

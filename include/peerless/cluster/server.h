@@ -17,16 +17,15 @@
 // Leaving     Once rank 0 has said goodbye, the destructor says so to the others, who then lose nothing. Without that,
 //             they lose rank 0
 //
-// Cost     per process: one descriptor (the soft limit of this process is raised to what is needed), a message a
-//          second, and up to 128 MiB of answers that it does not read; with more it is lost. All else: the store's 256
-//          MiB
+// Cost     per process: one descriptor, and one for gloo (the soft limit of this process is raised to what is needed),
+//          a message a second, and up to 128 MiB of answers that it does not read; with more it is lost. All else: the
+//          store's 256 MiB
 // Errors   Error(config): too few descriptors (ulimit -n)
 // Threads  one of its own; the constructor and the destructor, which does not wait for the network, from another
 #pragma once
 
 #include <atomic>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -108,7 +107,7 @@ class Server {
   const Options options_;
   Socket listening_;
   Wakeup wakeup_;
-  mutable std::mutex mutex_;       // held but while the thread waits; guards what follows
+  // What follows is the thread's.
   std::list<Stranger> strangers_;  // the oldest first
   std::vector<Member> members_;    // by rank
   Store store_;

@@ -45,7 +45,6 @@ class World {
   void fail(const std::string& why);
 
  private:
-  std::int64_t rank_;
   std::unique_ptr<cluster::Server> server_;  // of rank 0
   std::unique_ptr<cluster::Client> client_;
   std::unique_ptr<Communicator> communicator_;
