@@ -126,8 +126,9 @@ TEST(Rendezvous, WhoFailsIsHeardByTheOthersAlone) {
       const auto rank = world.communicator().rank();
       world.communicator().set_activity(concat("rank ", rank));
       any(world.communicator(), false);
-      if (rank == culprit) return world.fail("IO: disk full");
+      if (rank == culprit) world.fail("IO: disk full");
       for (int i = 0; i < 500 && !all_heard(); ++i) std::this_thread::sleep_for(10ms);
+      if (rank == culprit) std::this_thread::sleep_for(200ms);  // it would hear by now
     };
     as_threads({.launcher = "flags", .world_size = 3, .file = folder / "meeting"}, work,
                {.timeout = 20s, .on_loss = on_loss});

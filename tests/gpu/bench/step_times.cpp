@@ -37,9 +37,10 @@ Batch some_batch() {
 void time_steps(const char* name, const ModelConfig& config) {
   using Clock = std::chrono::steady_clock;
   const auto device = choose_device(Device::cuda);
-  LanguageModel model(config, kVocab, kLength, at::TensorOptions(at::kFloat).device(device), at::kBFloat16);
-  ParameterSet(model).initialize(1);
-  TrainingStep step(model, AdamWConfig(), alone());
+  const auto model = std::make_shared<LanguageModel>(config, kVocab, kLength,
+                                                     at::TensorOptions(at::kFloat).device(device), at::kBFloat16);
+  ParameterSet(*model).initialize(1);
+  TrainingStep step(*model, AdamWConfig(), alone());
   const Batch batch = some_batch();
   const StepPlan plan{.micro_batches_here = 1, .micro_batches = 1, .targets = kTokens, .lr = 1e-3};
   const auto run = [&](int steps) {
