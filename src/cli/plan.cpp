@@ -4,7 +4,7 @@
 
 #include "peerless/cli/verbs.h"
 #include "peerless/config/config.h"
-#include "peerless/train/run_config.h"
+#include "peerless/train/memory_plan.h"
 #include "src/cli/json.h"
 
 namespace peerless::cli {
@@ -13,6 +13,7 @@ namespace {
 struct Options {
   std::string file;
   std::vector<std::string> overrides;
+  std::int64_t processes = 1;
   bool json = false;
 };
 
@@ -48,6 +49,19 @@ Cost beside_routing(const Cost& cost) {
           .flops = cost.flops - cost.routing_flops};
 }
 
+double total_of(const std::vector<MemoryPart>& memory) {
+  double total = 0;
+  for (const auto& part : memory) total += part.bytes;
+  return total;
+}
+
+void print_memory(const std::vector<MemoryPart>& memory, std::int64_t processes) {
+  std::string parts;
+  for (const auto& part : memory) parts += concat(parts.empty() ? "" : ", ", part.name, " ", human_bytes(part.bytes));
+  std::printf("memory of %s: %s\n  %s\n", processes == 1 ? "the process" : "each process",
+              human_bytes(total_of(memory)).c_str(), parts.c_str());
+}
+
 // Without a vocabulary in the config, the tokenizer's: its file is needed for nothing else.
 std::int64_t vocab_of(const RunConfig& run) {
   return run.model.vocab_size ? *run.model.vocab_size : open_tokenizer(run.tokenizer)->vocab_size();
@@ -60,10 +74,14 @@ void plan(const Options& options) {
   const Cost total = run.model.cost(run.data.seq_len, vocab);
   const double tokens = static_cast<double>(run.tokens_per_step()) * static_cast<double>(run.train.max_steps);
   const double training_flops = 3 * total.flops * tokens;
+  const auto memory = plan_memory(run, vocab, options.processes);
   if (options.json) {
     Json all{{"total", json_of(total)}};
     for (const auto& part : parts) all["parts"][part.name] = json_of(part.cost);
     all["training"] = {{"tokens", tokens}, {"flops", training_flops}};
+    all["processes"] = options.processes;
+    for (const auto& part : memory) all["memory_bytes"][part.name] = part.bytes;
+    all["memory_bytes"]["total"] = total_of(memory);
     return print(all);
   }
   std::printf("%-34s %12s %12s %12s %14s %14s\n", "", "parameters", "active", "FLOPs/token", "routing params",
@@ -77,6 +95,7 @@ void plan(const Options& options) {
       static_cast<long long>(run.data.seq_len), short_count(tokens).c_str(),
       static_cast<long long>(run.train.max_steps), short_count(static_cast<double>(run.tokens_per_step())).c_str(),
       short_count(training_flops).c_str());
+  print_memory(memory, options.processes);
 }
 
 }  // namespace
@@ -84,9 +103,11 @@ void plan(const Options& options) {
 void add_plan(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* verb =
-      app.add_subcommand("plan", "say what a run's model costs: parameters and FLOPs, part by part; no training");
+      app.add_subcommand("plan", "say what a run costs: parameters and FLOPs, part by part, and memory; no training");
   verb->add_option("--config", options->file, "the run's YAML file")->required();
   verb->add_option("overrides", options->overrides, "key.path=value, laid over the file; a later one wins");
+  verb->add_option("--processes", options->processes, "how many will train together: for the memory of each")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
   verb->add_flag("--json", options->json, "one JSON object on one line");
   verb->callback([options] { plan(*options); });
 }

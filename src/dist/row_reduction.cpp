@@ -35,8 +35,9 @@ Shares RowReduction::elements_owned() const {
   return elements;
 }
 
-void RowReduction::reduce(const RowGrad& rows) {
+void RowReduction::reduce(RowGrad& rows) {
   sums_.front()->clear();
+  if (sums_.size() == 1) return sums_.front()->swap(rows);
   const auto received = exchange(sorted_by_owner(rows));
   for (std::size_t r = 0; r < received.size(); ++r)
     sums_[r]->add(ids_of(received[r].ids), received[r].values, received[r].squares);
@@ -47,7 +48,8 @@ void RowReduction::reduce(const RowGrad& rows) {
     }
 }
 
-void RowReduction::gather_owned(RowGrad& rows) const {
+void RowReduction::gather_owned(RowGrad& rows) {
+  if (sums_.size() == 1) return sums_.front()->swap(rows);
   const RowGrad& sum = *owned();
   const Rows mine{tensor_of(sum.ids()), sum.squares().narrow(0, 0, sum.size()), sum.values()};
   const auto all = exchange(std::vector<Rows>(sums_.size(), mine));

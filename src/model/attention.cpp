@@ -69,7 +69,10 @@ Cost Attention::cost(const ModelConfig& config, std::int64_t seq_len) {
                                                               : q_width + kv_width;
   // A token at position p scores and sums p + 1 positions: (seq_len + 1) / 2 in the mean.
   const double mixing = 2.0 * static_cast<double>(q_width) * static_cast<double>(seq_len + 1);
-  return {matrices + norms, matrices + norms, 2.0 * static_cast<double>(matrices) + mixing};
+  return {.parameters = matrices + norms,
+          .active_parameters = matrices + norms,
+          .flops = 2.0 * static_cast<double>(matrices) + mixing,
+          .kept = static_cast<double>((config.qk_norm == QkNorm::none ? 4 : 6) * q_width)};
 }
 
 }  // namespace peerless

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #endif
 
+#include "peerless/data/order.h"
 #include "peerless/train/machine.h"
 
 namespace peerless {
@@ -44,6 +45,16 @@ void prepare_process(std::int64_t threads, std::int64_t sharers) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
+}
+
+void check_division(const RunConfig& config, std::int64_t processes) {
+  BatchShare{config.train.global_batch_size, config.train.micro_batch_size, /*rank=*/0, processes}.check();
+  const auto check = [&](const char* key, std::int64_t size) {
+    if (processes % size != 0)
+      throw Error(ExitCode::config, key, " (", size, ") must divide the number of processes (", processes, ")");
+  };
+  check("parallel.expert", config.parallel.expert);
+  check("parallel.table", config.parallel.table);
 }
 
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,

@@ -203,6 +203,7 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
     if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
     if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
     if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
+    check_division(config, communicator.world_size());
     trainer.emplace(config, folder, status, launch, communicator, files);
   });
   check_equal_data(communicator, trainer->checkpoint_info().data);

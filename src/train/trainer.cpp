@@ -34,10 +34,7 @@ Division division_of(const RunConfig& config, std::int64_t processes) {
 }
 
 // Exchanges inside forward and backward go beside those of gradients.
-std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size, const char* of) {
-  if (all.world_size() % size != 0)
-    throw Error(ExitCode::config, "parallel.", of, " (", size, ") must divide the number of processes (",
-                all.world_size(), ")");
+std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size) {
   return size == 1 ? nullptr : Subset(all, group_of(all, size)).channel();
 }
 
@@ -53,13 +50,12 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       device_(choose_device(config.device, launch.local_rank)),
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
-      expert_group_(make_group(communicator, config.parallel.expert, "expert")),
-      table_group_(make_group(communicator, config.parallel.table, "table")),
+      expert_group_(make_group(communicator, config.parallel.expert)),
+      table_group_(make_group(communicator, config.parallel.table)),
       model_(build_model(config, *tokenizer_, device_, {expert_group_.get(), table_group_.get()})),
       step_(*model_, config.optim, communicator, division_of(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       checkpoints_(files, folder.checkpoints()) {
-  share().check();
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }

@@ -44,6 +44,33 @@ INSTANTIATE_TEST_SUITE_P(Of, Preset,
                            return name;
                          });
 
+// What is divided among processes, and what is not.
+TEST(Plan, SaysTheMemoryOfEachProcess) {
+  const auto of = [](std::vector<std::string> rest) {
+    rest.insert(rest.end(), {"--processes", "4", "train.global_batch_size=64"});
+    return plan("configs/presets/peer-1m.yaml", rest)["memory_bytes"];
+  };
+  const auto whole = of({}), zero = of({"parallel.zero=1"}), table = of({"parallel.table=4"}),
+             elastic = of({"train.determinism=elastic"});
+  const double parameters = plan("configs/presets/peer-1m.yaml")["total"]["parameters"].get<double>();
+  const auto bytes = [](const json& memory, const char* part) { return memory[part].get<double>(); };
+  EXPECT_EQ(bytes(whole, "weights"), 4 * parameters);
+  EXPECT_EQ(bytes(whole, "moments"), 8 * parameters);
+  EXPECT_EQ(bytes(zero, "moments"), 2 * parameters);
+  EXPECT_EQ(bytes(zero, "weights"), 4 * parameters);
+  const double in_tables = bytes(whole, "weights") - bytes(whole, "gradients");
+  EXPECT_EQ(bytes(table, "weights"), bytes(whole, "gradients") + in_tables / 4);
+  EXPECT_GT(bytes(elastic, "gradients"), bytes(whole, "gradients"));
+  double sum = 0;
+  for (const auto& [name, part] : whole.items()) sum += name == "total" ? 0 : part.get<double>();
+  EXPECT_NEAR(sum, bytes(whole, "total"), 1);
+}
+
+TEST(Plan, RefusesWhatCannotBeDivided) {
+  const auto outcome = run("configs/presets/peer-1m.yaml", {"--processes", "3", "parallel.table=2"});
+  EXPECT_EQ(outcome.code, 78) << outcome;
+}
+
 // To 0.1 %, or as far as two decimals tell.
 TEST_P(Preset, HasTheParametersOfThePublishedModel) {
   const auto total = plan(std::string("configs/presets/") + GetParam().preset + ".yaml")["total"];

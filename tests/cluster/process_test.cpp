@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
+
 #include "tests/cluster/fixture.h"
 
 namespace peerless::cluster {
@@ -102,7 +104,9 @@ class Processes {
     } else {
       ::close(listening.descriptor);
     }
-    const auto on_loss = [pipe](const Loss& loss) {
+    std::atomic<bool> met = false;
+    const auto on_loss = [pipe, &met](const Loss& loss) {
+      met.wait(false);  // it can come with the word that all are here
       say(pipe, loss.text());
       ::_exit(kHeardLoss);
     };
@@ -117,6 +121,8 @@ class Processes {
                      .silence = silence,
                      .beat = milliseconds(50)});
       say(pipe, "all are here");
+      met = true;
+      met.notify_all();
       body(client, server, rank);
     } catch (const std::exception& error) {
       say(pipe, error.what());

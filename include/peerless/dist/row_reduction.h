@@ -18,14 +18,15 @@ class RowReduction {
   // For a table [rows, width].
   RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator);
 
-  // What all processes have of the rows owned here goes into owned(), with ids counted from rows_owned().begin.
-  void reduce(const RowGrad& rows);
+  // What all processes have of the rows owned here goes into owned(), with ids counted from rows_owned().begin. Of one
+  // process alone that is `rows`, which is then empty until gather_owned.
+  void reduce(RowGrad& rows);
   const std::shared_ptr<RowGrad>& owned() const { return sums_.front(); }
   Shares elements_owned() const;  // of the flat table, by rank
   const Share& rows_owned() const { return shares_[static_cast<std::size_t>(communicator_.rank())]; }
 
   // `rows` becomes the sum, on all processes: what all own.
-  void gather_owned(RowGrad& rows) const;
+  void gather_owned(RowGrad& rows);
   // Rows of a table that the owners have changed, those in owned(), become what they are there.
   void gather_changed(const at::Tensor& table) const;
 

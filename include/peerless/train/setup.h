@@ -19,6 +19,9 @@ at::ScalarType compute_dtype(Precision precision);
 // is freed is kept for the next step.
 void prepare_process(std::int64_t threads, std::int64_t sharers = 1);
 
+// Error(config) where a run's work or model cannot be divided among so many processes.
+void check_division(const RunConfig& config, std::int64_t processes);
+
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,
                                            const ShardGroups& groups = {});

@@ -8,8 +8,11 @@
 namespace peerless {
 
 Cost DenseConfig::cost(std::int64_t d_model) const {
-  const std::int64_t weights = (gated(activation) ? 3 : 2) * d_model * d_ff;
-  return {weights, weights, 2.0 * static_cast<double>(weights)};
+  const std::int64_t width = (gated(activation) ? 3 : 2) * d_ff, weights = width * d_model;
+  return {.parameters = weights,
+          .active_parameters = weights,
+          .flops = 2.0 * static_cast<double>(weights),
+          .kept = static_cast<double>(width)};
 }
 
 double DenseConfig::output_variance(std::int64_t d_model, std::int64_t n_layers) const {

@@ -6,7 +6,10 @@ namespace peerless {
 
 Cost HashMoeConfig::cost(std::int64_t d_model) const {
   const Cost expert = DenseConfig{activation, d_expert}.cost(d_model);
-  Cost cost{num_experts * expert.parameters, expert.parameters, expert.flops};
+  Cost cost{.parameters = num_experts * expert.parameters,
+            .active_parameters = expert.parameters,
+            .flops = expert.flops,
+            .kept = static_cast<double>((gated(activation) ? 2 : 1) * d_expert)};
   return cost += Cost::of_routing(0, 2.0 * static_cast<double>(d_model));
 }
 

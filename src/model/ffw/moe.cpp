@@ -86,8 +86,10 @@ Cost MoeConfig::cost(std::int64_t d_model) const {
   const Cost expert = DenseConfig{activation, width()}.cost(d_model);
   Cost cost{.parameters = experts() * expert.parameters,
             .active_parameters = chosen() * expert.parameters,
-            .flops = static_cast<double>(chosen()) * expert.flops};
-  cost += Cost::of_routing(router, 2.0 * static_cast<double>(router + chosen() * d_model));
+            .flops = static_cast<double>(chosen()) * expert.flops,
+            .kept = static_cast<double>(chosen() * (gated(activation) ? 2 : 1) * width())};
+  cost += Cost::of_routing(router, 2.0 * static_cast<double>(router + chosen() * d_model),
+                           static_cast<double>(2 * experts() + 4 * chosen()));
   if (shared_experts > 0) cost += DenseConfig{activation, shared_experts * width()}.cost(d_model);
   if (post_norm) cost += {.parameters = d_model, .active_parameters = d_model};
   return cost;

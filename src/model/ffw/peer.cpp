@@ -35,7 +35,9 @@ PeerConfig PeerConfig::small() {
 
 Cost PeerConfig::cost(std::int64_t d_model) const {
   const std::int64_t rows = heads * top_k * row_width(d_model);
-  Cost cost{.active_parameters = rows, .flops = 2.0 * static_cast<double>(rows)};
+  Cost cost{.active_parameters = rows,
+            .flops = 2.0 * static_cast<double>(rows),
+            .kept = static_cast<double>((glu ? 2 : 1) * heads * top_k)};
   cost += routing().cost(d_model);
   if (shared_dense) cost += shared_dense->cost(d_model);
   return cost;

@@ -24,7 +24,10 @@ Cost PkmConfig::cost(std::int64_t d_model) const {
   Cost cost{.active_parameters = rows, .flops = 2.0 * static_cast<double>(rows)};
   cost += routing().cost(d_model);
   const std::int64_t matrices = gate == PkmGate::silu ? 2 * d_model * d_model : 0;
-  cost += {.parameters = matrices, .active_parameters = matrices, .flops = 2.0 * static_cast<double>(matrices)};
+  cost += {.parameters = matrices,
+           .active_parameters = matrices,
+           .flops = 2.0 * static_cast<double>(matrices),
+           .kept = gate == PkmGate::silu ? 4.0 * static_cast<double>(d_model) : 0};
   return cost;
 }
 

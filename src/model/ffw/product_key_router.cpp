@@ -42,7 +42,8 @@ Cost ProductKeyRouting::cost(std::int64_t d_model) const {
   const std::int64_t query = heads * d_key * d_model;
   const std::int64_t norm = QueryNorm::num_parameters(query_norm, heads, d_key);
   const std::int64_t sub_keys = (keys == ProductKeys::per_head ? heads : 1) * n() * d_key;
-  return Cost::of_routing(query + norm + sub_keys, 2.0 * static_cast<double>(query + heads * n() * d_key));
+  return Cost::of_routing(query + norm + sub_keys, 2.0 * static_cast<double>(query + heads * n() * d_key),
+                          static_cast<double>(heads * (2 * d_key + 3 * top_k)));
 }
 
 // Sub-key scores are normal at the start, so a few hundred drawn tokens tell. Two heads meet at a row by chance, 1/N.

@@ -19,9 +19,11 @@ struct Cost {
   // What of these goes into choosing experts and weighing what they say.
   std::int64_t routing_parameters = 0;
   double routing_flops = 0;
+  // Numbers of a token that forward keeps for backward, beside what enters the part. An estimate: for memory.
+  double kept = 0;
 
-  static Cost of_routing(std::int64_t parameters, double flops) {
-    return {parameters, parameters, flops, parameters, flops};
+  static Cost of_routing(std::int64_t parameters, double flops, double kept = 0) {
+    return {parameters, parameters, flops, parameters, flops, kept};
   }
   Cost& operator+=(const Cost& other) {
     parameters += other.parameters;
@@ -29,6 +31,7 @@ struct Cost {
     flops += other.flops;
     routing_parameters += other.routing_parameters;
     routing_flops += other.routing_flops;
+    kept += other.kept;
     return *this;
   }
 };
