@@ -32,7 +32,7 @@ at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]];
 needed_packages=(g++ cmake ninja-build ccache git ca-certificates unzip python3 python3-pip
   libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev)
 [[ $dev == no ]] || needed_packages+=(python3-venv)
-[[ $launchers == no ]] || needed_packages+=(openmpi-bin slurm-wlm munge)
+[[ $launchers == no ]] || needed_packages+=(openmpi-bin slurm-wlm munge iproute2)
 
 # A tool may come from elsewhere than its package (a newer CMake, say): being callable is enough.
 missing_packages() {

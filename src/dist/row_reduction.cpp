@@ -19,11 +19,15 @@ at::Tensor tensor_of(std::span<const std::int32_t> ids) {
 
 }  // namespace
 
-RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator)
+RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator,
+                           std::int64_t bytes_under_way)
     : shares_(equal_shares(rows, communicator.world_size(), RowGrad::kNormBlock)),
       width_(width),
       options_(options),
+      piece_(bytes_under_way /
+             (communicator.world_size() * width * static_cast<std::int64_t>(options.dtype().itemsize()))),
       communicator_(communicator) {
+  piece_ = std::max(std::int64_t{1}, piece_);
   const auto own = rows_owned().size();
   for (std::int64_t r = 0; r < communicator.world_size(); ++r)
     sums_.push_back(std::make_shared<RowGrad>(own, width, options));
@@ -38,9 +42,9 @@ Shares RowReduction::elements_owned() const {
 void RowReduction::reduce(RowGrad& rows) {
   sums_.front()->clear();
   if (sums_.size() == 1) return sums_.front()->swap(rows);
-  const auto received = exchange(sorted_by_owner(rows));
-  for (std::size_t r = 0; r < received.size(); ++r)
-    sums_[r]->add(ids_of(received[r].ids), received[r].values, received[r].squares);
+  exchange(sorted_by_owner(rows), rows.values(), rows.squares(), [this](std::size_t rank, const Rows& piece) {
+    sums_[rank]->add(ids_of(piece.ids), piece.values, piece.squares);
+  });
   for (std::size_t stride = 1; stride < sums_.size(); stride *= 2)
     for (std::size_t i = 0; i + stride < sums_.size(); i += 2 * stride) {
       sums_[i]->add(*sums_[i + stride]);
@@ -50,26 +54,22 @@ void RowReduction::reduce(RowGrad& rows) {
 
 void RowReduction::gather_owned(RowGrad& rows) {
   if (sums_.size() == 1) return sums_.front()->swap(rows);
-  const RowGrad& sum = *owned();
-  const Rows mine{tensor_of(sum.ids()), sum.squares().narrow(0, 0, sum.size()), sum.values()};
-  const auto all = exchange(std::vector<Rows>(sums_.size(), mine));
   rows.clear();
-  for (std::size_t r = 0; r < all.size(); ++r) {
-    const auto ids = all[r].ids + shares_[r].begin;
-    rows.add(ids_of(ids), all[r].values, all[r].squares);
-  }
+  const RowGrad& sum = *owned();
+  exchange({{tensor_of(sum.ids()), {}}}, sum.values(), sum.squares(), [&](std::size_t rank, const Rows& piece) {
+    const auto ids = piece.ids + shares_[rank].begin;
+    rows.add(ids_of(ids), piece.values, piece.squares);
+  });
 }
 
 void RowReduction::gather_changed(const at::Tensor& table) const {
   const auto ids = tensor_of(owned()->ids());
-  const auto there = (ids.to(at::kLong) + rows_owned().begin).to(table.device());
-  const Rows mine{ids, owned()->squares().narrow(0, 0, ids.numel()), table.index_select(0, there)};
-  const auto all = exchange(std::vector<Rows>(sums_.size(), mine));
-  for (std::size_t r = 0; r < all.size(); ++r) {
-    if (static_cast<std::int64_t>(r) == communicator_.rank()) continue;
-    const auto rows = all[r].ids.to(at::kLong) + shares_[r].begin;
-    table.index_copy_(0, rows.to(table.device()), all[r].values);
-  }
+  const auto from = (ids.to(at::kLong) + rows_owned().begin).to(table.device());
+  exchange({{ids, from}}, table, {}, [&](std::size_t rank, const Rows& piece) {
+    if (static_cast<std::int64_t>(rank) == communicator_.rank()) return;
+    const auto rows = piece.ids.to(at::kLong) + shares_[rank].begin;
+    table.index_copy_(0, rows.to(table.device()), piece.values);
+  });
 }
 
 std::size_t RowReduction::owner_of(std::int64_t row) const {
@@ -77,7 +77,7 @@ std::size_t RowReduction::owner_of(std::int64_t row) const {
   return static_cast<std::size_t>(std::upper_bound(shares_.begin(), shares_.end(), row, after) - shares_.begin());
 }
 
-std::vector<RowReduction::Rows> RowReduction::sorted_by_owner(const RowGrad& rows) const {
+std::vector<RowReduction::Selection> RowReduction::sorted_by_owner(const RowGrad& rows) const {
   std::vector<std::vector<std::int32_t>> ids(sums_.size());
   std::vector<std::vector<std::int64_t>> slots(sums_.size());
   for (std::size_t slot = 0; slot < rows.ids().size(); ++slot) {
@@ -86,46 +86,72 @@ std::vector<RowReduction::Rows> RowReduction::sorted_by_owner(const RowGrad& row
     ids[owner].push_back(static_cast<std::int32_t>(row - shares_[owner].begin));
     slots[owner].push_back(static_cast<std::int64_t>(slot));
   }
-  std::vector<Rows> sorted;
-  for (std::size_t r = 0; r < ids.size(); ++r) {
-    const auto from = at::tensor(slots[r], at::kLong).to(options_.device());
-    sorted.push_back({tensor_of(ids[r]), rows.squares().index_select(0, from), rows.values().index_select(0, from)});
-  }
+  std::vector<Selection> sorted;
+  for (std::size_t r = 0; r < ids.size(); ++r)
+    sorted.push_back({tensor_of(ids[r]), at::tensor(slots[r], at::kLong).to(options_.device())});
   return sorted;
 }
 
-RowReduction::Rows RowReduction::room_for(std::int64_t count) const {
-  return {at::empty({count}, at::kInt), at::empty({count}, options_.dtype(at::kDouble)),
-          at::empty({count, width_}, options_)};
+void RowReduction::exchange(const std::vector<Selection>& to, const at::Tensor& values, const at::Tensor& squares,
+                            const std::function<void(std::size_t rank, const Rows& piece)>& take) const {
+  const auto counts = exchange_counts(to);
+  for (std::int64_t begin = 0; begin < counts.largest; begin += piece_) {
+    std::vector<Rows> pieces;
+    for (const auto& selection : to) pieces.push_back(piece_of(selection, begin, values, squares));
+    Messages sent, received;
+    std::vector<Rows> from;
+    for (std::size_t r = 0; r < sums_.size(); ++r) {
+      const Rows& piece = pieces[to.size() == 1 ? 0 : r];
+      const bool here = static_cast<std::int64_t>(r) == communicator_.rank();
+      from.push_back(here ? piece : room_for(std::clamp(counts.from[r] - begin, std::int64_t{0}, piece_), squares));
+      if (here) continue;
+      for (const auto part : {&Rows::ids, &Rows::squares, &Rows::values}) {
+        if (!(piece.*part).defined()) continue;
+        sent.push_back({static_cast<std::int64_t>(r), piece.*part});
+        received.push_back({static_cast<std::int64_t>(r), from[r].*part});
+      }
+    }
+    communicator_.exchange(sent, received);
+    for (std::size_t r = 0; r < sums_.size(); ++r) take(r, from[r]);
+  }
 }
 
-std::vector<RowReduction::Rows> RowReduction::exchange(const std::vector<Rows>& to) const {
-  const auto rank = static_cast<std::size_t>(communicator_.rank());
-  const auto counts = at::empty({2, communicator_.world_size()}, at::kLong);  // to each, from each
+// All send the same number of pieces, empty ones among them, so that each process's count of exchanges means the same.
+RowReduction::Counts RowReduction::exchange_counts(const std::vector<Selection>& to) const {
+  const auto ranks = communicator_.world_size();
+  std::vector<std::int64_t> here;
+  for (std::int64_t r = 0; r < ranks; ++r)
+    here.push_back(to[to.size() == 1 ? 0 : static_cast<std::size_t>(r)].ids.numel());
+  const std::int64_t most = *std::max_element(here.begin(), here.end());
+  const auto sends = at::empty({ranks, 2}, at::kLong), receives = at::empty({ranks, 2}, at::kLong);
   Messages sent, received;
-  for (std::size_t r = 0; r < to.size(); ++r) {
-    const auto peer = static_cast<std::int64_t>(r);
-    counts[0][peer] = to[r].ids.numel();
-    if (r == rank) continue;
-    sent.push_back({peer, counts[0].slice(0, peer, peer + 1)});
-    received.push_back({peer, counts[1].slice(0, peer, peer + 1)});
+  for (std::int64_t r = 0; r < ranks; ++r) {
+    sends[r].copy_(at::tensor({here[static_cast<std::size_t>(r)], most}, at::kLong));
+    if (r == communicator_.rank()) continue;
+    sent.push_back({r, sends[r]});
+    received.push_back({r, receives[r]});
   }
+  receives[communicator_.rank()].copy_(sends[communicator_.rank()]);
   communicator_.exchange(sent, received);
+  const auto from = receives.select(1, 0).contiguous();
+  const auto* counts = from.const_data_ptr<std::int64_t>();
+  return {{counts, counts + ranks}, receives.select(1, 1).max().item<std::int64_t>()};
+}
 
-  sent.clear();
-  received.clear();
-  std::vector<Rows> from;
-  for (std::size_t r = 0; r < to.size(); ++r) {
-    const auto peer = static_cast<std::int64_t>(r);
-    from.push_back(r == rank ? to[r] : room_for(counts[1][peer].item<std::int64_t>()));
-    if (r == rank) continue;
-    for (const auto part : {&Rows::ids, &Rows::squares, &Rows::values}) {
-      sent.push_back({peer, to[r].*part});
-      received.push_back({peer, from[r].*part});
-    }
-  }
-  communicator_.exchange(sent, received);
-  return from;
+RowReduction::Rows RowReduction::piece_of(const Selection& selection, std::int64_t begin, const at::Tensor& values,
+                                          const at::Tensor& squares) const {
+  const auto count = selection.ids.numel();
+  const auto first = std::min(begin, count), last = std::min(begin + piece_, count);
+  const auto of = [&](const at::Tensor& all) {
+    if (!all.defined() || !selection.from.defined()) return all.defined() ? all.slice(0, first, last) : all;
+    return all.index_select(0, selection.from.slice(0, first, last));
+  };
+  return {selection.ids.slice(0, first, last), of(squares), of(values)};
+}
+
+RowReduction::Rows RowReduction::room_for(std::int64_t count, const at::Tensor& squares) const {
+  return {at::empty({count}, at::kInt), squares.defined() ? at::empty({count}, squares.options()) : at::Tensor(),
+          at::empty({count, width_}, options_)};
 }
 
 }  // namespace peerless

@@ -28,7 +28,7 @@
 
 #include "peerless/ops/mlp_activation.h"
 #include "src/ops/gathered_rows.h"
-#include "src/ops/kernels/gather_sum.h"
+#include "src/ops/kernels/pair_rows.h"
 #include "src/ops/mlp_activation.h"
 #include "src/ops/once_differentiable.h"
 #include "src/ops/remember.h"
@@ -114,7 +114,7 @@ at::Tensor sum_pairs(const at::Tensor& rows, const at::Tensor& places, const at:
     const auto gathered = gathered_rows<scalar_t>(places, rows);
     const scalar_t* const w = weights.defined() ? weights.const_data_ptr<scalar_t>() : nullptr;
     at::parallel_for(0, places.size(0), kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
-      kernels::gather_sum(gathered, w, y.mutable_data_ptr<scalar_t>(), first, last);
+      kernels::pair_sum(gathered, {0, rows.size(1)}, w, y.mutable_data_ptr<scalar_t>(), first, last);
     });
   });
   return y;

@@ -91,7 +91,7 @@ void add_pair_grads_on_gpu(const at::Tensor& ids, const std::vector<PairGrads>& 
 
 }  // namespace
 
-at::Tensor pair_dot(const at::Tensor& x, const at::Tensor& ids, const at::Tensor& table, std::int64_t column) {
+at::Tensor PlainPairs::dot(const at::Tensor& x, const at::Tensor& ids, const at::Tensor& table, std::int64_t column) {
 #ifdef PEERLESS_CUDA
   if (x.is_cuda()) return pair_dot_on_gpu(x, ids, table, column);
 #endif
@@ -103,8 +103,8 @@ at::Tensor pair_dot(const at::Tensor& x, const at::Tensor& ids, const at::Tensor
   return out;
 }
 
-at::Tensor pair_sum(const at::Tensor& weights, const at::Tensor& ids, const at::Tensor& table, std::int64_t column,
-                    std::int64_t d) {
+at::Tensor PlainPairs::sum(const at::Tensor& weights, const at::Tensor& ids, const at::Tensor& table,
+                           std::int64_t column, std::int64_t d) {
 #ifdef PEERLESS_CUDA
   if (weights.is_cuda()) return pair_sum_on_gpu(weights, ids, table, column, d);
 #endif
@@ -116,7 +116,7 @@ at::Tensor pair_sum(const at::Tensor& weights, const at::Tensor& ids, const at::
   return y;
 }
 
-void add_pair_grads(const at::Tensor& ids, const std::vector<PairGrads>& parts, RowGrad& grad) {
+void PlainPairs::add_grads(const at::Tensor& ids, const std::vector<PairGrads>& parts, RowGrad& grad) {
 #ifdef PEERLESS_CUDA
   if (ids.is_cuda()) return add_pair_grads_on_gpu(ids, parts, grad);
 #endif

@@ -90,11 +90,10 @@ struct PeerExperts : torch::autograd::Function<PeerExperts> {
         kernels::peer_backward_tokens(peer, grad_out, grad_x.mutable_data_ptr<scalar_t>(),
                                       grad_gates.mutable_data_ptr<scalar_t>(), pairs, first, last);
       });
-      if (!context->needs_input_grad(3)) return;
-      add_row_grads<scalar_t>(ids, *stage.rows, [&](const kernels::RowSlots& slots, scalar_t* buffer, auto... range) {
-        kernels::peer_backward_rows(peer, grad_out, pairs, slots, buffer, range...);
-      });
     });
+    std::vector<PairGrads> parts{{grad_u, x}, {grad_v, grad_y}};
+    if (stage.glu) parts.insert(parts.begin() + 1, {grad_w, x});
+    if (context->needs_input_grad(3)) KernelPairs::add_grads(ids, parts, *stage.rows);
     return {grad_x, grad_gates, {}, {}, {}};
   }
 };
@@ -133,16 +132,17 @@ void add_other_columns(const Stage& stage, const std::vector<at::Tensor>& dots) 
   sum(*stage.group, flat);
 }
 
-struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
+template <class Pairs>
+struct PairwiseExperts : torch::autograd::Function<PairwiseExperts<Pairs>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
                             const at::Tensor& ids, const at::Tensor& weight, const Stage& stage) {
     const std::int64_t d = x.size(1);
-    const auto pre = pair_dot(x, ids, weight, 0);
-    const auto linear = stage.glu ? pair_dot(x, ids, weight, d) : at::ones_like(pre);
+    const auto pre = Pairs::dot(x, ids, weight, 0);
+    const auto linear = stage.glu ? Pairs::dot(x, ids, weight, d) : at::ones_like(pre);
     add_other_columns(stage, stage.glu ? std::vector{pre, linear} : std::vector{pre});
     context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
-    return pair_sum(gates * activate(stage.activation, pre) * linear, ids, weight, weight.size(1) - d, d);
+    return Pairs::sum(gates * activate(stage.activation, pre) * linear, ids, weight, weight.size(1) - d, d);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -153,19 +153,19 @@ struct PlainPeerExperts : torch::autograd::Function<PlainPeerExperts> {
     const auto& stage = recall<Stage>(context);
     const auto grad_y = grads[0].contiguous();
     const std::int64_t d = x.size(1);
-    const auto of_columns = pair_dot(grad_y, ids, weight, weight.size(1) - d);
+    const auto of_columns = Pairs::dot(grad_y, ids, weight, weight.size(1) - d);
     const auto grad_neuron = stage.group ? of_columns.clone() : of_columns;  // before its gate
     add_other_columns(stage, {grad_neuron});
     const auto value = activate(stage.activation, pre);
     const auto grad_u = gates * grad_neuron * slope(stage.activation, pre) * linear;
-    auto grad_x = pair_sum(grad_u, ids, weight, 0, d);
+    auto grad_x = Pairs::sum(grad_u, ids, weight, 0, d);
     std::vector<PairGrads> parts{{grad_u, x}};
     if (stage.glu) {
       parts.push_back({gates * grad_neuron * value, x});
-      grad_x += pair_sum(parts.back().weights, ids, weight, d, d);
+      grad_x += Pairs::sum(parts.back().weights, ids, weight, d, d);
     }
     parts.push_back({gates * value * linear, grad_y});
-    if (context->needs_input_grad(3)) add_pair_grads(ids, parts, *stage.rows);
+    if (context->needs_input_grad(3)) Pairs::add_grads(ids, parts, *stage.rows);
     return {grad_x, of_columns * value * linear, {}, {}, {}};
   }
 };
@@ -200,12 +200,13 @@ at::Tensor peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::
 
 at::Tensor plain::peer_experts(const at::Tensor& x, const at::Tensor& gates, const at::Tensor& ids,
                                const RowTable& table, Activation activation, bool glu) {
-  return apply<PlainPeerExperts>(x, gates, ids, table, activation, glu);
+  return apply<PairwiseExperts<PlainPairs>>(x, gates, ids, table, activation, glu);
 }
 
 at::Tensor peer_experts_by_columns(Communicator& group, const at::Tensor& x, const at::Tensor& gates,
                                    const at::Tensor& ids, const RowTable& table, Activation activation, bool glu) {
-  return apply<PlainPeerExperts>(x, gates, ids, table, activation, glu, &group);
+  if (!x.is_cpu()) return apply<PairwiseExperts<PlainPairs>>(x, gates, ids, table, activation, glu, &group);
+  return apply<PairwiseExperts<KernelPairs>>(x, gates, ids, table, activation, glu, &group);
 }
 
 }  // namespace peerless

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "peerless/dist/row_reduction.h"
 #include "peerless/params/parameter_set.h"
 #include "peerless/train/setup.h"
 
@@ -69,14 +70,15 @@ struct Planner {
     const double here = tokens_of_micro_batch() * micro_batches_here() * static_cast<double>(ways);
     const double row = 4.0 * static_cast<double>(table.width / ways) + 20;
     const double mine = rows_touched(table, here);
-    double rows = mine * (1 + copies_of_gradient());
+    double rows = mine * (1 + copies_of_gradient()), under_way = 0;
     if (processes > ways) {
       const double of_all = rows_touched(table, here * static_cast<double>(processes / ways));
       const double owned = of_all * static_cast<double>(ways) / static_cast<double>(processes);
-      // The sums as they come from each, what is sent and received, and the whole where all get it.
-      rows += mine + owned + 2 * mine + (config.parallel.zero == 1 ? 0 : of_all - mine + of_all);
+      // The sums as they come from each, and the whole where all get it.
+      rows += mine + owned + (config.parallel.zero == 1 ? 0 : of_all - mine);
+      under_way = 2 * std::min(mine * row, static_cast<double>(RowReduction::kBytesUnderWay));
     }
-    return rows * row + 4.0 * static_cast<double>(table.rows);
+    return rows * row + under_way + 4.0 * static_cast<double>(table.rows);
   }
 
   // The inside of a layer, and what enters its two norms and leaves them.
@@ -96,14 +98,12 @@ struct Planner {
     return all * tokens_of_micro_batch();
   }
 
-  // Chunks of logits, and both gradients of the head's product; rows that a table group gathers at a time, by pairs.
+  // Chunks of logits, and both gradients of the head's product.
   double temporaries() const {
-    constexpr double kGathered = 2 * 4.0 * (1 << 24);  // see src/ops/pair_rows.cpp
     const auto v = static_cast<double>(vocab), d = static_cast<double>(config.model.d_model);
     const double chunk =
         std::clamp(static_cast<double>(std::bit_floor((1U << 21) / static_cast<unsigned>(vocab))), 256.0, 1024.0);
-    return (config.parallel.table > 1 ? kGathered : 0) +
-           4 * (3 * std::min(chunk, tokens_of_micro_batch()) * v + v * d + tokens_of_micro_batch() * d);
+    return 4 * (3 * std::min(chunk, tokens_of_micro_batch()) * v + v * d + tokens_of_micro_batch() * d);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "peerless/cluster/launch.h"
+#include "tests/support/complaint.h"
 
 namespace peerless::test {
 
@@ -23,6 +24,14 @@ inline Environment environment_of(const Variables& variables) {
     if (found == variables.end() || found->second.empty()) return std::nullopt;
     return found->second;
   };
+}
+
+inline Launch detect(const Variables& variables, const LaunchFlags& flags = {}) {
+  return detect_launch(flags, environment_of(variables));
+}
+
+inline std::string refused(const Variables& variables, const LaunchFlags& flags = {}) {
+  return complaint(ExitCode::config, [&] { detect(variables, flags); });
 }
 
 inline const Variables kTorchrun = {  // torch 2.11: torchrun --standalone --nproc-per-node 2

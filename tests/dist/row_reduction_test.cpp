@@ -11,6 +11,8 @@ namespace peerless {
 namespace {
 
 constexpr std::int64_t kWidth = 5;
+constexpr std::int64_t kBytesUnderWay =
+    2 * 7 * kWidth * 4;  // 7 rows between two processes: pieces, of which the last are not full
 
 // What process `rank` touches: row r where r * 7 + 3 * rank is a multiple of `every`.
 void touch(RowGrad& rows, std::int64_t num_rows, std::int64_t rank, std::int64_t every) {
@@ -33,7 +35,7 @@ TEST_P(RowReductionTest, AddsUpWhatEachProcessTouched) {
   }
   test::in_group(processes, [&, num_rows = num_rows, every = every](Communicator& communicator) {
     RowGrad rows(num_rows, kWidth, at::kFloat);
-    RowReduction reduction(num_rows, kWidth, at::kFloat, communicator);
+    RowReduction reduction(num_rows, kWidth, at::kFloat, communicator, kBytesUnderWay);
     for (int step = 0; step < 2; ++step) {  // nothing of a step stays for the next
       rows.clear();
       touch(rows, num_rows, communicator.rank(), every);

@@ -23,7 +23,7 @@ log: {every_steps: 1, peak_tflops: 1}
 YAML
 }
 
-train_alone() { "$program" train --config run.yaml run.name="$1"; } # NAME
+train_alone() { "$program" train --config run.yaml run.name="$1" "${@:2}"; } # NAME [KEY=VALUE...]
 
 same_runs() { # NAME NAME
   local said

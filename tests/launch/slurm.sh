@@ -32,10 +32,14 @@ CONF
   export SLURM_CONF=$folder/slurm.conf
   trap stop_slurm EXIT
   slurmctld -i
-  slurmd -N n1
-  slurmd -N n2
+  printf '127.0.0.1 n1 n2\n' | cat /etc/hosts - >"$folder/hosts"
+  where_nodes_have_names slurmd -N n1
+  where_nodes_have_names slurmd -N n2
   wait_for_idle_nodes || { tail -n 20 "$folder"/*.log; return 1; }
 }
+
+# Runs a command where the names of the nodes resolve, and with it what it starts; this machine's file stays as it is.
+where_nodes_have_names() { unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$PWD/slurm/hosts" "$@"; }
 
 wait_for_idle_nodes() { # both, for 20 seconds at most
   local i
@@ -69,11 +73,13 @@ wait_for_end_of_steps() {
   return 1
 }
 
+state_of() { scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p'; } # JOB
+
 # Waits until a job is in a state, for a minute at most.
 wait_for_job() { # JOB STATE
   local i state
   for i in {1..300}; do
-    state=$(scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p')
+    state=$(state_of "$1")
     [[ $state != "$2" ]] || return 0
     [[ $state != FAILED ]] || break
     sleep 0.2

@@ -1,28 +1,51 @@
 # Slurm: a step of srun on two nodes; a batch job that is stopped before its time limit, requeued, and goes on.
 source "$here/slurm.sh"
 
+# Slurm requeues it, which in earnest takes two minutes; here at once.
+wait_for_requeue() { # JOB
+  wait_for_job "$1" PENDING
+  wait_for_end_of_steps
+  scontrol update jobid="$1" StartTime=now
+}
+
 test_slurm_step_trains_as_one_process() {
   start_slurm
   train_alone one
-  # The virtual nodes have no names that resolve; real ones need no MASTER_ADDR.
-  MASTER_ADDR=127.0.0.1 srun -N 2 -n 2 "$program" train --config run.yaml run.name=two
+  srun -N 2 -n 2 "$program" train --config run.yaml run.name=two
   grep -q 'processes: 2' runs/two/log.txt
   same_runs one two
 }
 
-test_slurm_job_goes_on_after_a_requeue() {
+test_slurm_job_goes_on_after_a_signal() {
   local job
   start_slurm
   train_alone one
-  export MASTER_ADDR=127.0.0.1
   job=$(sbatch --parsable -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml run.name=two)
   wait_for runs/two/log.txt 'step 60/200'
-  scancel --signal=TERM "$job" # what --signal=TERM@... sends before the time limit
-  wait_for runs/two/log.txt 'stopped: step'
-  wait_for_job "$job" PENDING
-  wait_for_end_of_steps
-  scontrol update jobid="$job" StartTime=now
+  scancel --signal=TERM "$job"
+  wait_for_requeue "$job"
+  grep -q 'stopped: step' runs/two/log.txt
   wait_for_job "$job" COMPLETED
   grep -q 'resuming from' runs/two/log.txt
+  same_runs one two
+}
+
+# The job needs longer than its limit of a minute. Slurm looks at limits every 30 seconds, so its signal comes after 20
+# to 50 of them.
+test_slurm_job_goes_on_after_its_time_limit() {
+  local job started=$SECONDS steps
+  start_slurm
+  train_alone short
+  steps=$((200 * 70 / (SECONDS - started)))
+  train_alone one train.max_steps=$steps
+  job=$(sbatch --parsable --time=1 --signal=TERM@40 -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml \
+    run.name=two train.max_steps=$steps)
+  wait_for_requeue "$job"
+  grep -q 'stopped: step' runs/two/log.txt
+  until grep -q "step $steps/" runs/two/log.txt; do
+    [[ $(state_of "$job") != PENDING ]] || wait_for_requeue "$job"
+    sleep 0.5
+  done
+  wait_for_job "$job" COMPLETED
   same_runs one two
 }

@@ -1,6 +1,7 @@
 // The gradient of a table, summed over processes.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "peerless/dist/collectives.h"
@@ -12,11 +13,16 @@ namespace peerless {
 // to their owners, which add them up by the binary tree over ranks.
 //
 // Only touched rows travel, 12 bytes and their values each. Where a step touches all rows that is 1 to 5 % more than a
-// dense reduction would send.
+// dense reduction would send. They travel in pieces: beside the sums of the rows owned here, and what arrives for them,
+// 64 MiB each are on their way to and from the others.
 class RowReduction {
  public:
+  // Values on their way to the others, and from them.
+  static constexpr std::int64_t kBytesUnderWay = std::int64_t{64} << 20;
+
   // For a table [rows, width].
-  RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator);
+  RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator,
+               std::int64_t bytes_under_way = kBytesUnderWay);
 
   // What all processes have of the rows owned here goes into owned(), with ids counted from rows_owned().begin. Of one
   // process alone that is `rows`, which is then empty until gather_owned.
@@ -31,19 +37,33 @@ class RowReduction {
   void gather_changed(const at::Tensor& table) const;
 
  private:
-  // Rows on their way: ids [n], sums of squares [n], values [n, W].
+  // Rows that go to a rank: their ids, and where they are among what is sent, which is all in order if undefined.
+  struct Selection {
+    at::Tensor ids, from;
+  };
+  // Rows on their way: ids [n], sums of squares [n] or undefined, values [n, W].
   struct Rows {
     at::Tensor ids, squares, values;
   };
+  struct Counts {
+    std::vector<std::int64_t> from;  // of rows that each rank sends here
+    std::int64_t largest;            // that any rank sends any other
+  };
   std::size_t owner_of(std::int64_t row) const;
-  std::vector<Rows> sorted_by_owner(const RowGrad& rows) const;
-  Rows room_for(std::int64_t count) const;
-  // What the others send here for what is sent to each of them; by rank, what stays here too.
-  std::vector<Rows> exchange(const std::vector<Rows>& to) const;
+  std::vector<Selection> sorted_by_owner(const RowGrad& rows) const;
+  // Sends each rank what is selected for it, or all ranks the one selection; take() gets what each sends here, and what
+  // stays here, piece by piece, each rank's in order.
+  void exchange(const std::vector<Selection>& to, const at::Tensor& values, const at::Tensor& squares,
+                const std::function<void(std::size_t rank, const Rows& piece)>& take) const;
+  Counts exchange_counts(const std::vector<Selection>& to) const;
+  Rows piece_of(const Selection& selection, std::int64_t begin, const at::Tensor& values,
+                const at::Tensor& squares) const;
+  Rows room_for(std::int64_t count, const at::Tensor& squares) const;
 
   Shares shares_;  // of rows
   std::int64_t width_;
   at::TensorOptions options_;
+  std::int64_t piece_;  // rows that travel at once between two ranks
   Communicator& communicator_;
   std::vector<std::shared_ptr<RowGrad>> sums_;  // as each rank sends them; all but the first are empty between calls
 };

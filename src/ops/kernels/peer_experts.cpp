@@ -90,32 +90,10 @@ PEERLESS_CLONES void peer_backward_tokens(const PeerExperts<T>& peer, const T* g
   }
 }
 
-template <class T>
-PEERLESS_CLONES void peer_backward_rows(const PeerExperts<T>& peer, const T* grad_y, const PeerPairGrads<T>& pairs,
-                                        const RowSlots& slots, T* buffer, std::int64_t first, std::int64_t last) {
-  const std::int64_t d = peer.d, width = peer.rows.width;
-  const auto chosen = static_cast<std::int32_t>(peer.rows.num_chosen);
-  add_to_rows(
-      slots, width, buffer, first, last,
-      [&](std::int32_t pair) __attribute__((always_inline)) {
-        __builtin_prefetch(pairs.u + pair);
-        __builtin_prefetch(pairs.v + pair);
-      },
-      [&](std::int32_t pair, T * sum) __attribute__((always_inline)) {
-        const std::int64_t t = pair / chosen;
-        const T* const x_t = peer.x + t * d;
-        add_scaled(pairs.u[pair], x_t, sum, d);
-        if (peer.glu) add_scaled(pairs.w[pair], x_t, sum + d, d);
-        add_scaled(pairs.v[pair], grad_y + t * d, sum + width - d, d);
-      });
-}
-
 #define PEERLESS_INSTANTIATE(T)                                                                                      \
   template void peer_forward(const PeerExperts<T>&, T*, std::int64_t, std::int64_t);                                 \
   template void peer_backward_tokens(const PeerExperts<T>&, const T*, T*, T*, const PeerPairGrads<T>&, std::int64_t, \
-                                     std::int64_t);                                                                  \
-  template void peer_backward_rows(const PeerExperts<T>&, const T*, const PeerPairGrads<T>&, const RowSlots&, T*,    \
-                                   std::int64_t, std::int64_t);
+                                     std::int64_t);
 PEERLESS_INSTANTIATE(float)
 PEERLESS_INSTANTIATE(double)
 

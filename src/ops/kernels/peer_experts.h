@@ -20,7 +20,8 @@ struct PeerExperts {
   T* linear;       // [T, P]: w_i . x_t, with glu only
 };
 
-// What the pairs (token, expert) pass from the first half of backward to the second, each [T, P].
+// What the pairs (token, expert) multiply, each [T, P]: u and w x_t, v the gradient of y_t. That is their part in the
+// gradient of rows (add_pair_grads).
 template <class T>
 struct PeerPairGrads {
   T* u;  // gradient of u_i . x_t
@@ -36,11 +37,5 @@ void peer_forward(const PeerExperts<T>& peer, T* y, std::int64_t first, std::int
 template <class T>
 void peer_backward_tokens(const PeerExperts<T>& peer, const T* grad_y, T* grad_x, T* grad_gates,
                           const PeerPairGrads<T>& pairs, std::int64_t first, std::int64_t last);
-
-// Adds the gradient of experts [first, last) of `slots` to the buffer [.., width of a row], and sets the squares of its
-// rows.
-template <class T>
-void peer_backward_rows(const PeerExperts<T>& peer, const T* grad_y, const PeerPairGrads<T>& pairs,
-                        const RowSlots& slots, T* buffer, std::int64_t first, std::int64_t last);
 
 }  // namespace peerless::kernels
