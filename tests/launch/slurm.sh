@@ -1,6 +1,17 @@
-# A Slurm of two virtual nodes on this machine, for tests; sourced by run.sh. Needs root, slurm-wlm and munge.
+# A Slurm of two virtual nodes on this machine, in a network namespace where both have a name and an address, for tests;
+# sourced by run.sh. Needs root, slurm-wlm, munge and iproute2.
 
-start_slurm() { # in a folder of its own, with ports off the defaults; SLURM_CONF tells all commands where
+cluster=peerless-slurm-$$
+for command in slurmctld srun sbatch scancel scontrol sinfo; do
+  eval "$command() { in_cluster $command \"\$@\"; }"
+done
+
+# Other than `ip netns exec`, it keeps /sys, where slurmd looks for control groups.
+in_cluster() { nsenter --net="/run/netns/$cluster" "$@"; } # COMMAND...
+# Where the nodes' names resolve too; this machine's file stays as it is.
+on_node() { in_cluster unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$PWD/slurm/hosts" "$@"; }
+
+start_slurm() { # in a folder of its own; SLURM_CONF tells all commands where
   local host folder=$PWD/slurm
   host=$(hostname -s)
   mkdir -p "$folder/state" "$folder/spool-n1" "$folder/spool-n2" /run/munge
@@ -31,15 +42,20 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
   export SLURM_CONF=$folder/slurm.conf
   trap stop_slurm EXIT
+  ip netns add "$cluster"
+  ip -n "$cluster" link set lo up
   slurmctld -i
-  printf '127.0.0.1 n1 n2\n' | cat /etc/hosts - >"$folder/hosts"
-  where_nodes_have_names slurmd -N n1
-  where_nodes_have_names slurmd -N n2
+  start_nodes
   wait_for_idle_nodes || { tail -n 20 "$folder"/*.log; return 1; }
 }
 
-# Runs a command where the names of the nodes resolve, and with it what it starts; this machine's file stays as it is.
-where_nodes_have_names() { unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$PWD/slurm/hosts" "$@"; }
+start_nodes() {
+  ip -n "$cluster" address add 10.83.0.1/32 dev lo
+  ip -n "$cluster" address add 10.83.0.2/32 dev lo
+  printf '127.0.0.1 localhost\n10.83.0.1 n1\n10.83.0.2 n2\n' >slurm/hosts
+  on_node slurmd -N n1
+  on_node slurmd -N n2
+}
 
 wait_for_idle_nodes() { # both, for 20 seconds at most
   local i
@@ -58,6 +74,8 @@ stop_slurm() {
     [[ ! -f $file ]] || kill "$(cat "$file")" 2>/dev/null || true
   done
   sleep 0.5
+  ip netns pids "$cluster" | xargs -r kill -KILL
+  ip netns del "$cluster"
 }
 
 # Waits until nothing is left of a job's former start: another on top of it fails in slurmd. In earnest a requeued job

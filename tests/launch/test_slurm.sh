@@ -23,8 +23,8 @@ test_slurm_job_goes_on_after_a_signal() {
   job=$(sbatch --parsable -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml run.name=two)
   wait_for runs/two/log.txt 'step 60/200'
   scancel --signal=TERM "$job"
+  wait_for runs/two/log.txt 'stopped: step'
   wait_for_requeue "$job"
-  grep -q 'stopped: step' runs/two/log.txt
   wait_for_job "$job" COMPLETED
   grep -q 'resuming from' runs/two/log.txt
   same_runs one two
@@ -36,12 +36,12 @@ test_slurm_job_goes_on_after_its_time_limit() {
   local job started=$SECONDS steps
   start_slurm
   train_alone short
-  steps=$((200 * 70 / (SECONDS - started)))
+  steps=$((200 * 60 / (SECONDS - started)))
   train_alone one train.max_steps=$steps
   job=$(sbatch --parsable --time=1 --signal=TERM@40 -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml \
     run.name=two train.max_steps=$steps)
+  wait_for runs/two/log.txt 'stopped: step'
   wait_for_requeue "$job"
-  grep -q 'stopped: step' runs/two/log.txt
   until grep -q "step $steps/" runs/two/log.txt; do
     [[ $(state_of "$job") != PENDING ]] || wait_for_requeue "$job"
     sleep 0.5
