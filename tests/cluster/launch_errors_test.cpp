@@ -14,6 +14,7 @@ using test::kMpirunInSlurm;
 using test::kSrun;
 using test::kTorchrun;
 using test::refused;
+using test::Variables;
 using test::with;
 
 const std::string kOrFlags =

@@ -40,12 +40,13 @@ TYPED_TEST(PairRows, KernelsDoAsOperatorsDo) {
                    PlainPairs::sum(this->weights, this->ids, this->table, kColumn, kPart)));
   RowGrad by_kernel(kRows, 2 * kPart, this->options), plain(kRows, 2 * kPart, this->options);
   const auto more = torch::randn_like(this->weights), source = torch::randn_like(this->x);
-  for (const auto& ids : {this->ids, this->ids + 1}) {  // rows that hold something, and fresh ones
-    KernelPairs::add_grads(ids, {{this->weights, this->x}, {more, source}}, by_kernel);
-    PlainPairs::add_grads(ids, {{this->weights, this->x}, {more, source}}, plain);
+  for (const auto& asked : {this->ids, this->ids + 1}) {  // rows that hold something, and fresh ones
+    KernelPairs::add_grads(asked, {{this->weights, this->x}, {more, source}}, by_kernel);
+    PlainPairs::add_grads(asked, {{this->weights, this->x}, {more, source}}, plain);
   }
   EXPECT_TRUE(near(by_kernel.dense(), plain.dense()));
-  EXPECT_TRUE(near(at::tensor(by_kernel.sums_of_squares()), at::tensor(plain.sums_of_squares())));
+  EXPECT_TRUE(
+      near(at::tensor(by_kernel.sums_of_squares(), this->options), at::tensor(plain.sums_of_squares(), this->options)));
 }
 
 TYPED_TEST(PairRows, LanesTogetherAreADotProduct) {
