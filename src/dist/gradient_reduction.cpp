@@ -93,7 +93,7 @@ GradientReduction::Impl::~Impl() {
 
 void GradientReduction::Impl::make_buckets() {
   const auto& places = gradients_.places();
-  const std::int64_t bytes = gradients_.dense().is_cpu() ? std::int64_t{4} << 20 : std::int64_t{32} << 20;
+  const std::int64_t bytes = gradients_.dense().is_cpu() ? std::int64_t{1} << 20 : std::int64_t{32} << 20;
   const std::int64_t size = bytes / gradients_.dense().element_size();
   for (std::size_t i = 0; i < places.size(); ++i) {
     const auto is_full = [&](const Bucket& bucket) {

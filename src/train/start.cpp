@@ -177,12 +177,14 @@ void check_equal(Communicator& communicator, const RunConfig& config) {
   if (!lines.empty()) throw SharedError(ExitCode::config, "the processes do not agree:", lines);
 }
 
-void check_equal_data(Communicator& communicator, const Digest& data) {
-  const auto digests = gather(communicator, data.hex());
-  for (std::size_t r = 1; r < digests.size(); ++r)
-    if (digests[r] != digests[0])
-      throw SharedError(ExitCode::config, "data.train: process ", r, " has other data than process 0: digest ",
-                        digests[r], ", not ", digests[0], "; all need the same files");
+void check_equal_data(Communicator& communicator, const Trainer& trainer) {
+  for (const auto& [key, digest] : trainer.data()) {
+    const auto digests = gather(communicator, digest.hex());
+    for (std::size_t r = 1; r < digests.size(); ++r)
+      if (digests[r] != digests[0])
+        throw SharedError(ExitCode::config, key, ": process ", r, " has other data than process 0: digest ", digests[r],
+                          ", not ", digests[0], "; all need the same files");
+  }
 }
 
 // Processes of this host that may use the same cores.
@@ -206,7 +208,7 @@ ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartO
     check_division(config, communicator.world_size());
     trainer.emplace(config, folder, status, launch, communicator, files);
   });
-  check_equal_data(communicator, trainer->checkpoint_info().data);
+  check_equal_data(communicator, *trainer);
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
     if (checkpoint) {

@@ -258,6 +258,12 @@ CheckpointInfo Trainer::checkpoint_info() const {
   return info;
 }
 
+std::vector<std::pair<std::string, Digest>> Trainer::data() const {
+  std::vector<std::pair<std::string, Digest>> all{{"data.train", data_.fingerprint()}};
+  for (const auto& set : eval_sets_) all.emplace_back(concat("data.val[", all.size() - 1, "]"), set.digest());
+  return all;
+}
+
 BatchShare Trainer::share() const {
   return {config_.train.global_batch_size, config_.train.micro_batch_size, communicator_.rank(),
           communicator_.world_size()};

@@ -13,12 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build/release/peerless"
-STEPS, WARM = 24, 4
+STEPS, WARM = 20, 4
 
 CONFIG = """
 seed: 1
 tokenizer: {kind: byte}
-data: {seq_len: 256, train: [{path: train}]}
+data: {seq_len: 128, train: [{path: train}]}
 model: {n_layers: 6, d_model: 256, n_heads: 4, ffw: {kind: dense, activation: swiglu, d_ff: 704}}
 train: {global_batch_size: 16, micro_batch_size: 4, max_steps: %d, threads: 1}
 optim: {kind: adamw, lr: 1.0e-3}
@@ -26,8 +26,8 @@ schedule: {kind: constant}
 checkpoint: {every_steps: 1000000}
 log: {every_steps: 1, peak_tflops: 1}
 """ % STEPS
-MIXTURE = ["model.ffw={kind: moe, num_experts: 8, top_k: 2, d_ff: 352}"]
-PEER = ["model.ffw={kind: peer, num_experts: 65536, heads: 4, top_k: 16, d_key: 64}"]
+MIXTURE = ["model.ffw={kind: moe, num_experts: 8, top_k: 2, d_expert: 352}"]
+PEER = ["model.layers=[{at: [3], ffw: {kind: peer, num_experts: 65536, heads: 8, top_k: 16, d_key: 128}}]"]
 
 
 class Run:

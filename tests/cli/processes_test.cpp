@@ -217,6 +217,34 @@ TEST_F(Processes, DifferentSettingsAreNamed) {
   for (const auto& outcome : outcomes) EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome;
 }
 
+// Hosts with copies of their own.
+TEST_F(Processes, OtherDataIsNamed) {
+  for (const std::string changed : {"train", "val"}) {
+    const test::SmallJob other;
+    const auto name = changed == "train" ? "--out" : "--val-out", rest = changed == "train" ? "--val-out" : "--out";
+    std::filesystem::remove_all(other.folder() / changed);
+    test::write(other.folder() / "more.jsonl", R"({"text": "is longer than a sample"}
+{"text": "and so is this one"}
+)");
+    const auto prepared = other.run(
+        {"data", "prepare", "--tokenizer", "byte", name, changed, rest, "left", "--val-fraction", "0.5", "more.jsonl"});
+    ASSERT_EQ(prepared.code, 0) << prepared;
+    const auto run = "run.dir=" + (job.folder() / "runs").string(), at = "file:" + (job.folder() / changed).string();
+    std::vector<Process> started;
+    for (int rank = 0; rank < 2; ++rank) {
+      Settings all{run, "train.threads=1"};
+      const auto flags = meet(rank, 2, at + ".meeting");
+      all.insert(all.end(), flags.begin(), flags.end());
+      started.push_back((rank == 0 ? job : other).start(changed, all));
+    }
+    const auto outcomes = wait(started);
+    expect_all(outcomes, 78);
+    const std::string text = (changed == "train" ? "data.train" : "data.val[0]") +
+                             std::string(": process 1 has other data than process 0: digest ");
+    for (const auto& outcome : outcomes) EXPECT_THAT(outcome.err, HasSubstr(text)) << outcome;
+  }
+}
+
 TEST_F(Processes, AFolderThatIsTakenEndsAll) {
   std::filesystem::create_directories(job.of_run("a"));
   test::write(job.of_run("a") / "thesis.txt", "");

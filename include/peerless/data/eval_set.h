@@ -32,6 +32,8 @@ class EvalSet {
   std::int64_t targets() const { return targets_; }      // unmasked, in all batches
   std::int64_t raw_bytes() const { return raw_bytes_; }  // of these documents' texts
 
+  Digest digest() const { return source_.digest(); }  // of its shards
+
   std::int64_t batches() const;
   Batch batch(std::int64_t index) const;
 

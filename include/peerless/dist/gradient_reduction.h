@@ -8,7 +8,7 @@
 // Owners   Without owners all processes get all sums. With them a process gets its own share of each gradient alone,
 //          which is half of the traffic; elsewhere its gradients are not to be used.
 // Shards   The gradient of a shard is summed over those that hold the same one.
-// Overlap  Dense gradients go in buckets of at least 4 MiB (32 MiB on a device) of whole tensors, the last parameters
+// Overlap  Dense gradients go in buckets of at least 1 MiB (32 MiB on a device) of whole tensors, the last parameters
 //          first, each as soon as the last backward has been through its tensors; a thread of its own exchanges and
 //          adds. The order of buckets never changes. Tables follow after backward, by rows: only touched ones travel.
 // Errors   those of the communicator

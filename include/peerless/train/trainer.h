@@ -34,6 +34,7 @@ class Trainer {
   State state(Part part);                       // views, to save or to load into;
   void restore(const State& state, Part part);  // after a load, brings to the device what lives there
   CheckpointInfo checkpoint_info() const;
+  std::vector<std::pair<std::string, Digest>> data() const;  // by the key that names it
 
   // Trains from where the counters stand to max_steps or stop_at (ok), or until asked to stop (preempted); either way a
   // checkpoint is durable at the end. Error(diverged) after too many skipped steps in a row.
