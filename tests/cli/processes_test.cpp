@@ -223,9 +223,9 @@ TEST_F(Processes, OtherDataIsNamed) {
     const test::SmallJob other;
     const auto name = changed == "train" ? "--out" : "--val-out", rest = changed == "train" ? "--val-out" : "--out";
     std::filesystem::remove_all(other.folder() / changed);
-    test::write(other.folder() / "more.jsonl", R"({"text": "is longer than a sample"}
-{"text": "and so is this one"}
-)");
+    std::string lines;
+    for (int i = 0; i < 40; ++i) lines += "{\"text\": \"other words " + std::to_string(i) + "\"}\n";
+    test::write(other.folder() / "more.jsonl", lines);
     const auto prepared = other.run(
         {"data", "prepare", "--tokenizer", "byte", name, changed, rest, "left", "--val-fraction", "0.5", "more.jsonl"});
     ASSERT_EQ(prepared.code, 0) << prepared;
