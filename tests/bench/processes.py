@@ -125,7 +125,7 @@ def processes_beside_threads(folder, turns):
 
 
 def elastic_beside_fixed(folder, turns):
-    print("\ndeterminism: elastic, 8 micro-batches of 2     fixed   elastic   time   memory")
+    print("\ndeterminism: elastic, 8 micro-batches of 2       run   elastic   time   memory")
     for name, block in ("dense", []), ("PEER, N = 256^2", PEER):
         settings = [*block, "train.threads=2", "train.micro_batch_size=2"]
         fixed, elastic = Run(folder, 1, settings), Run(folder, 1, [*settings, "train.determinism=elastic"])

@@ -30,6 +30,20 @@ test_slurm_job_goes_on_after_a_signal() {
   same_runs one two
 }
 
+test_slurm_job_goes_on_after_a_kill() {
+  local job
+  start_slurm
+  train_alone one
+  job=$(sbatch --parsable -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml run.name=two)
+  wait_for runs/two/log.txt 'step 60/200'
+  kill -KILL "$(process_of two 2)"
+  wait_for runs/two/log.txt 'is lost'
+  wait_for_requeue "$job"
+  wait_for_job "$job" COMPLETED
+  grep -q 'resuming from' runs/two/log.txt
+  same_runs one two
+}
+
 # The job needs longer than its limit of a minute. Slurm looks at limits every 30 seconds, so its signal comes after 20
 # to 50 of them.
 test_slurm_job_goes_on_after_its_time_limit() {
