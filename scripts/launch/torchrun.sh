@@ -11,6 +11,8 @@ processes=${1:?the number of processes of this machine} program=${2:?the program
 shift 2
 where=(--standalone)
 # Keeps strangers out of the run (SECURITY.md).
+[[ ${NNODES:-1} == 1 || -n ${PEERLESS_SECRET:-}${PEERLESS_SECRET_FILE:-} ]] ||
+  { echo "error: set the same PEERLESS_SECRET or PEERLESS_SECRET_FILE on all machines (SECURITY.md)" >&2; exit 1; }
 [[ ${NNODES:-1} != 1 || -n ${PEERLESS_SECRET_FILE:-} ]] ||
   export PEERLESS_SECRET=${PEERLESS_SECRET:-$(od -An -N 32 -tx1 /dev/urandom | tr -d ' \n')}
 [[ ${NNODES:-1} == 1 ]] || where=(--nnodes "$NNODES" --rdzv-backend c10d --rdzv-endpoint "${RDZV_ENDPOINT:?HOST:PORT}")
