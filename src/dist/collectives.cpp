@@ -1,7 +1,7 @@
 #include "peerless/dist/collectives.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cstring>
@@ -72,13 +72,14 @@ at::Tensor bytes_of(const std::string& text) {
   return bytes;
 }
 
-// Every process sends `here` to all others, and receives into `from` by rank.
-void send_to_all(Communicator& communicator, const at::Tensor& here, const Tensors& from) {
+// Every process sends each other one its part of `to`, and receives into `from`, both by rank.
+void send_to_all(Communicator& communicator, const Tensors& to, const Tensors& from) {
   Messages sent, received;
-  for (std::int64_t r = 0; r < communicator.world_size(); ++r) {
-    if (r == communicator.rank()) continue;
-    sent.push_back({r, here});
-    received.push_back({r, from[static_cast<std::size_t>(r)]});
+  for (std::size_t r = 0; r < to.size(); ++r) {
+    const auto peer = static_cast<std::int64_t>(r);
+    if (peer == communicator.rank()) continue;
+    sent.push_back({peer, to[r]});
+    received.push_back({peer, from[r]});
   }
   communicator.exchange(sent, received);
 }
@@ -132,9 +133,13 @@ bool any(Communicator& communicator, bool here) {
 }
 
 std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here) {
-  const auto all = at::full({communicator.world_size()}, here, at::kLong);
-  send_to_all(communicator, all.slice(0, communicator.rank(), communicator.rank() + 1).clone(), all.split(1));
-  return {all.const_data_ptr<std::int64_t>(), all.const_data_ptr<std::int64_t>() + all.numel()};
+  return trade(communicator, std::vector(static_cast<std::size_t>(communicator.world_size()), here));
+}
+
+std::vector<std::int64_t> trade(Communicator& communicator, const std::vector<std::int64_t>& to) {
+  const auto here = at::tensor(to, at::kLong), from = here.clone();
+  send_to_all(communicator, here.split(1), from.split(1));
+  return {from.const_data_ptr<std::int64_t>(), from.const_data_ptr<std::int64_t>() + from.numel()};
 }
 
 std::vector<std::string> gather(Communicator& communicator, const std::string& here) {
@@ -143,7 +148,7 @@ std::vector<std::string> gather(Communicator& communicator, const std::string& h
     texts.push_back(at::empty({size}, at::kByte));
   const auto rank = static_cast<std::size_t>(communicator.rank());
   texts[rank] = bytes_of(here);
-  send_to_all(communicator, texts[rank], texts);
+  send_to_all(communicator, Tensors(texts.size(), texts[rank]), texts);
   std::vector<std::string> all;
   for (const auto& text : texts)
     all.emplace_back(static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel()));

@@ -17,6 +17,12 @@ at::Tensor tensor_of(std::span<const std::int32_t> ids) {
   return at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::kInt);
 }
 
+// Of what there is for each rank, or one for all.
+template <class T>
+const T& of_rank(const std::vector<T>& some, std::size_t rank) {
+  return some.size() == 1 ? some.front() : some[rank];
+}
+
 }  // namespace
 
 RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator,
@@ -24,10 +30,9 @@ RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOpti
     : shares_(equal_shares(rows, communicator.world_size(), RowGrad::kNormBlock)),
       width_(width),
       options_(options),
-      piece_(bytes_under_way /
-             (communicator.world_size() * width * static_cast<std::int64_t>(options.dtype().itemsize()))),
+      piece_(std::max(std::int64_t{1}, bytes_under_way / (communicator.world_size() * width *
+                                                          static_cast<std::int64_t>(options.dtype().itemsize())))),
       communicator_(communicator) {
-  piece_ = std::max(std::int64_t{1}, piece_);
   const auto own = rows_owned().size();
   for (std::int64_t r = 0; r < communicator.world_size(); ++r)
     sums_.push_back(std::make_shared<RowGrad>(own, width, options));
@@ -63,6 +68,7 @@ void RowReduction::gather_owned(RowGrad& rows) {
 }
 
 void RowReduction::gather_changed(const at::Tensor& table) const {
+  if (sums_.size() == 1) return;
   const auto ids = tensor_of(owned()->ids());
   const auto from = (ids.to(at::kLong) + rows_owned().begin).to(table.device());
   exchange({{ids, from}}, table, {}, [&](std::size_t rank, const Rows& piece) {
@@ -101,7 +107,7 @@ void RowReduction::exchange(const std::vector<Selection>& to, const at::Tensor& 
     Messages sent, received;
     std::vector<Rows> from;
     for (std::size_t r = 0; r < sums_.size(); ++r) {
-      const Rows& piece = pieces[to.size() == 1 ? 0 : r];
+      const Rows& piece = of_rank(pieces, r);
       const bool here = static_cast<std::int64_t>(r) == communicator_.rank();
       from.push_back(here ? piece : room_for(std::clamp(counts.from[r] - begin, std::int64_t{0}, piece_), squares));
       if (here) continue;
@@ -118,24 +124,10 @@ void RowReduction::exchange(const std::vector<Selection>& to, const at::Tensor& 
 
 // All send the same number of pieces, empty ones among them, so that each process's count of exchanges means the same.
 RowReduction::Counts RowReduction::exchange_counts(const std::vector<Selection>& to) const {
-  const auto ranks = communicator_.world_size();
   std::vector<std::int64_t> here;
-  for (std::int64_t r = 0; r < ranks; ++r)
-    here.push_back(to[to.size() == 1 ? 0 : static_cast<std::size_t>(r)].ids.numel());
-  const std::int64_t most = *std::max_element(here.begin(), here.end());
-  const auto sends = at::empty({ranks, 2}, at::kLong), receives = at::empty({ranks, 2}, at::kLong);
-  Messages sent, received;
-  for (std::int64_t r = 0; r < ranks; ++r) {
-    sends[r].copy_(at::tensor({here[static_cast<std::size_t>(r)], most}, at::kLong));
-    if (r == communicator_.rank()) continue;
-    sent.push_back({r, sends[r]});
-    received.push_back({r, receives[r]});
-  }
-  receives[communicator_.rank()].copy_(sends[communicator_.rank()]);
-  communicator_.exchange(sent, received);
-  const auto from = receives.select(1, 0).contiguous();
-  const auto* counts = from.const_data_ptr<std::int64_t>();
-  return {{counts, counts + ranks}, receives.select(1, 1).max().item<std::int64_t>()};
+  for (std::size_t r = 0; r < sums_.size(); ++r) here.push_back(of_rank(to, r).ids.numel());
+  const auto largest = gather(communicator_, *std::max_element(here.begin(), here.end()));
+  return {trade(communicator_, here), *std::max_element(largest.begin(), largest.end())};
 }
 
 RowReduction::Rows RowReduction::piece_of(const Selection& selection, std::int64_t begin, const at::Tensor& values,
@@ -143,7 +135,8 @@ RowReduction::Rows RowReduction::piece_of(const Selection& selection, std::int64
   const auto count = selection.ids.numel();
   const auto first = std::min(begin, count), last = std::min(begin + piece_, count);
   const auto of = [&](const at::Tensor& all) {
-    if (!all.defined() || !selection.from.defined()) return all.defined() ? all.slice(0, first, last) : all;
+    if (!all.defined()) return all;
+    if (!selection.from.defined()) return all.slice(0, first, last);
     return all.index_select(0, selection.from.slice(0, first, last));
   };
   return {selection.ids.slice(0, first, last), of(squares), of(values)};

@@ -89,14 +89,6 @@ struct AllTokens : torch::autograd::Function<AllTokens> {
 
 }  // namespace
 
-RowCounts trade(Communicator& group, const RowCounts& to) {
-  const auto here = at::empty({static_cast<std::int64_t>(to.size())}, at::kLong);
-  std::copy(to.begin(), to.end(), here.mutable_data_ptr<std::int64_t>());
-  const RowCounts one(to.size(), 1);
-  const auto come = exchange_rows(group, here, one, one);
-  return {come.const_data_ptr<std::int64_t>(), come.const_data_ptr<std::int64_t>() + come.numel()};
-}
-
 at::Tensor send_rows(Communicator& group, const at::Tensor& rows, const RowCounts& to, const RowCounts& from) {
   return SendRows::apply(rows, &group, to, from);
 }

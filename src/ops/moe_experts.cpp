@@ -27,10 +27,10 @@
 #include <vector>
 
 #include "peerless/ops/mlp_activation.h"
-#include "src/ops/gathered_rows.h"
-#include "src/ops/kernels/pair_rows.h"
+#include "src/ops/group_by_row.h"
 #include "src/ops/mlp_activation.h"
 #include "src/ops/once_differentiable.h"
+#include "src/ops/pair_rows.h"
 #include "src/ops/remember.h"
 
 namespace peerless {
@@ -106,20 +106,6 @@ void take_turns(std::int64_t count, Work work) {
 constexpr std::int64_t kTokensOfAPiece = 256;
 constexpr std::int64_t kRowsOfAPiece = 256;  // of a weight's gradient
 
-// y_t = sum over the token's pairs of weights * rows[place]; without weights each counts once. In the dtype of rows.
-at::Tensor sum_pairs(const at::Tensor& rows, const at::Tensor& places, const at::Tensor& weights) {
-  constexpr std::int64_t kTokensAtLeast = 16;  // of a thread
-  const auto y = at::empty({places.size(0), rows.size(1)}, rows.options());
-  AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "moe_experts", [&] {
-    const auto gathered = gathered_rows<scalar_t>(places, rows);
-    const scalar_t* const w = weights.defined() ? weights.const_data_ptr<scalar_t>() : nullptr;
-    at::parallel_for(0, places.size(0), kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
-      kernels::pair_sum(gathered, {0, rows.size(1)}, w, y.mutable_data_ptr<scalar_t>(), first, last);
-    });
-  });
-  return y;
-}
-
 // to = a b, or to += a b, where `to` may be of a wider dtype than the product.
 void store_product(const at::Tensor& to, const at::Tensor& a, const at::Tensor& b, bool add) {
   if (to.scalar_type() != a.scalar_type()) {
@@ -163,7 +149,7 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
     });
     context->save_for_backward({x, gates, gate, up, down, gate_x, up_x});
     context->saved_data["activation"] = activation;
-    const auto y = sum_pairs(out, sorted.places, gates).to(compute);
+    const auto y = KernelPairs::sum(gates, sorted.places, out, 0, out.size(1)).to(compute);
     remember(context, std::move(sorted));
     return y;
   }
@@ -203,7 +189,13 @@ struct MoeExperts : torch::autograd::Function<MoeExperts> {
       const auto grad_gates = at::empty_like(gates_);
       differentiate_tokens(grad_gates.view({-1}));
       accumulate();
-      return {sum_pairs(grad_x_rows_, sorted_.places, {}).to(x_.scalar_type()), grad_gates, {}, {}, {}, {}, {}};
+      return {KernelPairs::sum({}, sorted_.places, grad_x_rows_, 0, grad_x_rows_.size(1)).to(x_.scalar_type()),
+              grad_gates,
+              {},
+              {},
+              {},
+              {},
+              {}};
     }
 
    private:

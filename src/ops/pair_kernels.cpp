@@ -28,10 +28,10 @@ at::Tensor KernelPairs::dot(const at::Tensor& x, const at::Tensor& ids, const at
 
 at::Tensor KernelPairs::sum(const at::Tensor& weights, const at::Tensor& ids, const at::Tensor& table,
                             std::int64_t column, std::int64_t d) {
-  const auto y = at::empty({ids.size(0), d}, weights.options());
+  const auto y = at::empty({ids.size(0), d}, table.options());
   AT_DISPATCH_FLOATING_TYPES(table.scalar_type(), "pair_sum", [&] {
     const auto rows = gathered_rows<scalar_t>(ids, table);
-    const auto* const of_pairs = weights.const_data_ptr<scalar_t>();
+    const auto* const of_pairs = weights.defined() ? weights.const_data_ptr<scalar_t>() : nullptr;
     auto* const to = y.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, ids.size(0), kTokensAtLeast, [&](std::int64_t first, std::int64_t last) {
       kernels::pair_sum(rows, {column, d}, of_pairs, to, first, last);

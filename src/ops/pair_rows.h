@@ -34,6 +34,7 @@ struct PlainPairs {
 // On CPUs, where tensors are contiguous.
 struct KernelPairs {
   static at::Tensor dot(const at::Tensor& x, const at::Tensor& ids, const at::Tensor& table, std::int64_t column);
+  // Undefined weights: each pair counts once.
   static at::Tensor sum(const at::Tensor& weights, const at::Tensor& ids, const at::Tensor& table, std::int64_t column,
                         std::int64_t d);
   static void add_grads(const at::Tensor& ids, const std::vector<PairGrads>& parts, RowGrad& grad);

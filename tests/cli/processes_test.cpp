@@ -229,15 +229,9 @@ TEST_F(Processes, OtherDataIsNamed) {
     const auto prepared = other.run(
         {"data", "prepare", "--tokenizer", "byte", name, changed, rest, "left", "--val-fraction", "0.5", "more.jsonl"});
     ASSERT_EQ(prepared.code, 0) << prepared;
-    const auto run = "run.dir=" + (job.folder() / "runs").string(), at = "file:" + (job.folder() / changed).string();
-    std::vector<Process> started;
-    for (int rank = 0; rank < 2; ++rank) {
-      Settings all{run, "train.threads=1"};
-      const auto flags = meet(rank, 2, at + ".meeting");
-      all.insert(all.end(), flags.begin(), flags.end());
-      started.push_back((rank == 0 ? job : other).start(changed, all));
-    }
-    const auto outcomes = wait(started);
+    const auto run = "run.dir=" + (job.folder() / "runs").string();
+    const auto meeting = "file:" + (job.folder() / changed).string() + ".meeting";
+    const auto outcomes = wait({join(job, changed, {run}, 0, 2, meeting), join(other, changed, {run}, 1, 2, meeting)});
     expect_all(outcomes, 78);
     const std::string text = (changed == "train" ? "data.train" : "data.val[0]") +
                              std::string(": process 1 has other data than process 0: digest ");

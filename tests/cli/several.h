@@ -16,17 +16,22 @@ class Several : public testing::Test {
     std::vector<Process> started;
     for (int rank = 0; rank < processes; ++rank) {
       Settings all = settings;
-      all.push_back("train.threads=1");
       if (!own.empty()) all.insert(all.end(), own[rank].begin(), own[rank].end());
-      if (processes > 1) {
-        const auto flags = meet(rank, processes, meeting);
-        all.insert(all.end(), flags.begin(), flags.end());
-      }
       // Should they share a GPU: NCCL allows that only to processes which it takes for those of different hosts.
       setenv("NCCL_HOSTID", std::to_string(rank).c_str(), /*overwrite=*/1);
-      started.push_back(job.start(name, all));
+      started.push_back(join(job, name, all, rank, processes, meeting));
     }
     return started;
+  }
+  // One of so many, in the folder of a job.
+  static Process join(const SmallJob& in, const std::string& name, Settings settings, int rank, int processes,
+                      const std::string& meeting) {
+    settings.push_back("train.threads=1");
+    if (processes > 1) {
+      const auto flags = meet(rank, processes, meeting);
+      settings.insert(settings.end(), flags.begin(), flags.end());
+    }
+    return in.start(name, settings);
   }
   // What each had to say, by rank.
   std::vector<Outcome> train(int processes, const std::string& name, const Settings& settings,

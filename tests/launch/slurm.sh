@@ -44,17 +44,13 @@ CONF
   trap stop_slurm EXIT
   ip netns add "$cluster"
   ip -n "$cluster" link set lo up
-  slurmctld -i
-  start_nodes
-  wait_for_idle_nodes || { tail -n 20 "$folder"/*.log; return 1; }
-}
-
-start_nodes() {
   ip -n "$cluster" address add 10.83.0.1/32 dev lo
   ip -n "$cluster" address add 10.83.0.2/32 dev lo
-  printf '127.0.0.1 localhost\n10.83.0.1 n1\n10.83.0.2 n2\n' >slurm/hosts
+  printf '127.0.0.1 localhost\n10.83.0.1 n1\n10.83.0.2 n2\n' >"$folder/hosts"
+  slurmctld -i
   on_node slurmd -N n1
   on_node slurmd -N n2
+  wait_for_idle_nodes || { tail -n 20 "$folder"/*.log; return 1; }
 }
 
 wait_for_idle_nodes() { # both, for 20 seconds at most

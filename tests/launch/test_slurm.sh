@@ -16,33 +16,31 @@ test_slurm_step_trains_as_one_process() {
   same_runs one two
 }
 
-test_slurm_job_goes_on_after_a_signal() {
+# Stops a job in the middle, which goes on from there.
+goes_on_after() { # COMMAND, which is told the job
   local job
   start_slurm
   train_alone one
   job=$(sbatch --parsable -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml run.name=two)
   wait_for runs/two/log.txt 'step 60/200'
-  scancel --signal=TERM "$job"
-  wait_for runs/two/log.txt 'stopped: step'
+  "$1" "$job"
   wait_for_requeue "$job"
   wait_for_job "$job" COMPLETED
   grep -q 'resuming from' runs/two/log.txt
   same_runs one two
 }
 
-test_slurm_job_goes_on_after_a_kill() {
-  local job
-  start_slurm
-  train_alone one
-  job=$(sbatch --parsable -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml run.name=two)
-  wait_for runs/two/log.txt 'step 60/200'
-  kill -KILL "$(process_of two 2)"
-  wait_for "slurm-$job.out" 'is lost' # which one was killed is left to chance: it may be the one that logs
-  wait_for_requeue "$job"
-  wait_for_job "$job" COMPLETED
-  grep -q 'resuming from' runs/two/log.txt
-  same_runs one two
+signal_it() {
+  scancel --signal=TERM "$1"
+  wait_for runs/two/log.txt 'stopped: step'
 }
+test_slurm_job_goes_on_after_a_signal() { goes_on_after signal_it; }
+
+kill_one_of_it() {
+  kill -KILL "$(process_of two 2)"
+  wait_for "slurm-$1.out" 'is lost' # which one was killed is left to chance: it may be the one that logs
+}
+test_slurm_job_goes_on_after_a_kill() { goes_on_after kill_one_of_it; }
 
 # The job needs longer than its limit of a minute. Slurm looks at limits every 30 seconds, so its signal comes after 20
 # to 50 of them.

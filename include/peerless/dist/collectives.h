@@ -47,6 +47,8 @@ bool any(Communicator& communicator, bool here);
 // What each process says, by rank.
 std::vector<std::string> gather(Communicator& communicator, const std::string& here);
 std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
+// What each process has for this one, by rank, when this one has `to` for each.
+std::vector<std::int64_t> trade(Communicator& communicator, const std::vector<std::int64_t>& to);
 
 // An error that all processes throw at the same place: who throws it need not tell the others.
 class SharedError : public Error {

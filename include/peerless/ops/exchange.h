@@ -15,9 +15,6 @@ namespace peerless {
 
 using RowCounts = std::vector<std::int64_t>;  // by rank
 
-// How many rows come from each process when so many go `to` each.
-RowCounts trade(Communicator& group, const RowCounts& to);
-
 // rows [n, ...], first those that go to rank 0, and so on, as many as `to` says -> the rows that come, as many as
 // `from` says, by rank.
 at::Tensor send_rows(Communicator& group, const at::Tensor& rows, const RowCounts& to, const RowCounts& from);

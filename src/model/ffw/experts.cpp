@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "peerless/dist/collectives.h"
 #include "peerless/model/initialization.h"
 #include "peerless/ops/moe_experts.h"
 
