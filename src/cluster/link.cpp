@@ -81,24 +81,10 @@ std::string in_seconds(Clock::duration duration) {
   return concat(seconds < 10 ? std::round(seconds * 10) / 10 : std::round(seconds), " s");
 }
 
-Socket::~Socket() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 Socket connect_to(const std::string& host, std::uint16_t port, Time until) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (status != 0) {
-    const bool may_pass = status == EAI_AGAIN || status == EAI_SYSTEM || status == EAI_MEMORY;
-    throw Error(may_pass ? ExitCode::peer : ExitCode::config, "the host of rank 0, '", printable(host),
-                "', cannot be looked up: ", ::gai_strerror(status));
-  }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
+  const auto addresses = resolve(host, port);
   int error = 0;
-  for (const auto* address = found; address != nullptr; address = address->ai_next) {
+  for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
     Socket socket;
     error = connect_one(*address, std::min(until, Clock::now() + kConnect), socket);
     if (error == 0) return socket;

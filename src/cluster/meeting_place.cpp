@@ -59,7 +59,7 @@ MeetingPlace::Opened MeetingPlace::open() {
 }
 
 std::optional<cluster::Address> MeetingPlace::find() const {
-  if (!board_) return cluster::Address{launch_.one_host() ? kLoopback : launch_.host, launch_.port};
+  if (!board_) return cluster::Address{host_of_rank_0(), launch_.port};
   const auto text = board_->read();
   return text ? from_text(*text) : std::nullopt;
 }
@@ -70,6 +70,12 @@ std::string MeetingPlace::host() const {
   if (is_loopback(launch_.host)) return launch_.host;  // said on purpose: the others will ask there
   const auto address = local_address_towards(launch_.host);
   return is_loopback(address) ? host_address() : address;
+}
+
+std::string MeetingPlace::host_of_rank_0() const {
+  if (launch_.one_host()) return kLoopback;
+  const bool is_this_host = !is_loopback(launch_.host) && is_loopback(local_address_towards(launch_.host));
+  return is_this_host ? host_address() : launch_.host;
 }
 
 }  // namespace peerless

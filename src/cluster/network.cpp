@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,33 +21,8 @@
 namespace peerless {
 namespace {
 
-class Socket {
- public:
-  explicit Socket(const addrinfo& address, int type) : fd_(socket(address.ai_family, type | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  int fd() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-Addresses resolve(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0)
-    throw Error(ExitCode::config, "host '", printable(host), "' of rank 0 does not resolve here: ", gai_strerror(error),
-                "; set MASTER_ADDR to a name or address that all hosts know");
-  return {found, freeaddrinfo};
+cluster::Socket socket_for(const addrinfo& address, int type) {
+  return cluster::Socket(socket(address.ai_family, type | SOCK_CLOEXEC, 0));
 }
 
 std::optional<std::string> to_text(const sockaddr* address, socklen_t size) {
@@ -57,12 +33,12 @@ std::optional<std::string> to_text(const sockaddr* address, socklen_t size) {
 
 // Connecting a datagram socket sends nothing; it only chooses a route.
 std::optional<std::string> source_towards(const addrinfo& address) {
-  const Socket socket(address, SOCK_DGRAM);
+  const auto socket = socket_for(address, SOCK_DGRAM);
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   auto* const bytes = reinterpret_cast<sockaddr*>(&own);
-  if (connect(socket.fd(), address.ai_addr, address.ai_addrlen) != 0) return std::nullopt;
-  if (getsockname(socket.fd(), bytes, &size) != 0) return std::nullopt;
+  if (connect(socket.descriptor(), address.ai_addr, address.ai_addrlen) != 0) return std::nullopt;
+  if (getsockname(socket.descriptor(), bytes, &size) != 0) return std::nullopt;
   return to_text(bytes, size);
 }
 
@@ -92,6 +68,25 @@ std::vector<std::string> addresses_of_interfaces() {
 
 }  // namespace
 
+cluster::Socket::~Socket() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+void FreeAddresses::operator()(addrinfo* first) const { freeaddrinfo(first); }
+
+Addresses resolve(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error == 0) return Addresses(found);
+  const bool may_pass = error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY;
+  throw Error(may_pass ? ExitCode::peer : ExitCode::config, "host '", printable(host),
+              "' of rank 0 does not resolve here: ", gai_strerror(error),
+              "; set MASTER_ADDR to a name or address that all hosts know");
+}
+
 bool is_loopback(std::string_view host) {
   if (host == "localhost" || host == "::1") return true;
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
@@ -102,10 +97,12 @@ int listen_at(const std::string& host, std::uint16_t port) {
   const auto addresses = resolve(host, port);
   int error = 0;
   for (const addrinfo* address = addresses.get(); address; address = address->ai_next) {
-    Socket socket(*address, SOCK_STREAM);
+    auto socket = socket_for(*address, SOCK_STREAM);
     const int yes = 1;
-    setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);  // a restart need not wait for old packets
-    if (bind(socket.fd(), address->ai_addr, address->ai_addrlen) == 0 && listen(socket.fd(), kBacklog) == 0)
+    // A restart need not wait for old packets.
+    setsockopt(socket.descriptor(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(socket.descriptor(), address->ai_addr, address->ai_addrlen) == 0 &&
+        listen(socket.descriptor(), kBacklog) == 0)
       return socket.release();
     error = errno;
   }
@@ -119,6 +116,18 @@ std::uint16_t port_of(int listening) {
   getsockname(listening, reinterpret_cast<sockaddr*>(&own), &size);
   return ntohs(own.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(own).sin6_port
                                          : reinterpret_cast<const sockaddr_in&>(own).sin_port);
+}
+
+void provide_descriptors(std::int64_t processes) {
+  constexpr rlim_t kOthers = 256;  // strangers, and what the rest of the process has open
+  const auto needed = 2 * static_cast<rlim_t>(processes) + kOthers;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= needed) return;
+  limit.rlim_cur = needed;
+  if (limit.rlim_max >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
+  throw Error(ExitCode::config, "a process needs ", needed, " open files among ", processes, ", but at most ",
+              limit.rlim_max, " are allowed; raise that (ulimit -Hn)");
 }
 
 std::string local_address_towards(const std::string& host) {

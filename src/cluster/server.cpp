@@ -1,7 +1,6 @@
 #include "peerless/cluster/server.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <system_error>
@@ -24,18 +23,6 @@ constexpr std::size_t kEnoughUnsent = std::size_t{1} << 20;
 constexpr std::size_t kTooMuchUnsent = std::size_t{128} << 20;
 constexpr std::size_t kMaxSaid = 512;            // bytes of an activity or a reason
 constexpr std::int64_t kMaxAge = 1'000'000'000;  // ms of an activity
-
-void provide_descriptors(std::int64_t world_size) {
-  constexpr rlim_t kOthers = 256;  // strangers, and what the rest of the process has open
-  const auto needed = 2 * static_cast<rlim_t>(world_size) + kOthers;  // gloo too connects each with each
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= needed) return;
-  limit.rlim_cur = needed;
-  if (limit.rlim_max >= needed && ::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
-  throw Error(ExitCode::config, "rank 0 needs ", needed, " open files for ", world_size, " processes, but at most ",
-              limit.rlim_max, " are allowed; raise that (ulimit -Hn)");
-}
 
 // "1, 3-7"
 std::string ranges(const std::vector<std::int64_t>& ranks) {
@@ -60,7 +47,6 @@ Server::Server(int listening, Options options)
       members_(static_cast<std::size_t>(options_.world_size)),
       store_([this](std::int64_t client, const Message& answer) { post(client, answer); }) {
   PEERLESS_CHECK(options_.world_size > 0 && options_.world_size < std::int64_t{kMaxTexts}, "one row for each rank");
-  provide_descriptors(options_.world_size);
   ::fcntl(listening, F_SETFL, O_NONBLOCK);
   ::fcntl(listening, F_SETFD, FD_CLOEXEC);
   thread_ = std::thread([this] { run(); });

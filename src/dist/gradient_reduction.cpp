@@ -43,6 +43,7 @@ class GradientReduction::Impl {
     std::int64_t waits_for = 0;  // gradients of them, in this backward
   };
   void make_buckets();
+  bool backward_exchanges() const;
   void arrived(Bucket& bucket, std::size_t place);
   void launch_ready();
   void reduce(const Bucket& bucket);
@@ -56,6 +57,7 @@ class GradientReduction::Impl {
   ShardCopies copies_;
   const SumOrder order_;
   const std::vector<Shares> owners_;
+  const bool overlaps_;
   std::vector<Bucket> buckets_;
   std::size_t launched_ = 0;       // of them, from the last on
   std::vector<bool> has_arrived_;  // of each place
@@ -74,12 +76,10 @@ GradientReduction::Impl::Impl(const Gradients& gradients, Communicator& communic
       copies_(communicator),
       order_(order),
       owners_(std::move(owners)),
+      overlaps_(gradients.dense().is_cpu() || !backward_exchanges()),
       side_(gradients.dense().device()) {
   if (communicator.world_size() == 1) return;
-  for (const auto& [rows, ways] : gradients.tables()) {
-    const auto& values = rows->buffer();
-    tables_.emplace_back(values.size(0), values.size(1), values.options(), copies_.of(ways));
-  }
+  for (const auto& [rows, ways] : gradients.tables()) tables_.emplace_back(rows, copies_.of(ways), communicator);
   make_buckets();
   worker_ = std::make_unique<Worker>();
 }
@@ -135,12 +135,17 @@ void GradientReduction::Impl::run(std::int64_t micro_batches, const std::functio
   finish_tables();
 }
 
+bool GradientReduction::Impl::backward_exchanges() const {
+  const auto is_sharded = [](const auto& part) { return part.ways > 1; };
+  return std::ranges::any_of(gradients_.places(), is_sharded) || std::ranges::any_of(gradients_.tables(), is_sharded);
+}
+
 void GradientReduction::Impl::arrived(Bucket& bucket, std::size_t place) {
   if (!last_) return;
   TORCH_CHECK(!has_arrived_[place], "a parameter got its gradient a second time in one backward");
   has_arrived_[place] = true;
   --bucket.waits_for;
-  launch_ready();
+  if (overlaps_) launch_ready();
 }
 
 void GradientReduction::Impl::launch_ready() {
@@ -199,8 +204,8 @@ void GradientReduction::Impl::finish_tables() {
       waiting.clear();
     }
     if (tables_.empty()) continue;
-    tables_[t].reduce(rows);
-    if (owners_.empty()) tables_[t].gather_owned(rows);
+    tables_[t].reduce();
+    if (owners_.empty()) tables_[t].gather_owned();
   }
 }
 

@@ -34,6 +34,7 @@ class ProcessGroup final : public Communicator {
   void exchange(const Messages& sent, const Messages& received) override;
   void set_activity(std::string activity) override { client_.set_activity(std::move(activity)); }
   std::unique_ptr<Communicator> channel() override {
+    TORCH_CHECK(channel_ == 0, "a channel of a channel would have the number of another");
     return std::make_unique<ProcessGroup>(connect_, client_, timeout_, ++last_channel_);
   }
   void close() override;
@@ -103,12 +104,12 @@ void ProcessGroup::exchange_on_device(const Messages& sent, const Messages& rece
   }
 }
 
-// A process that ended earlier would take with it what others are still to receive.
+// A process that ended earlier would take with it what others are still to receive; and launchers have little patience
+// with one that ends much later than the others.
 void ProcessGroup::close() {
-  if (!backends_.device) return;
-  c10::impl::VirtualGuardImpl(backends_.on.type()).synchronizeDevice(backends_.on.index());
+  if (backends_.device) c10::impl::VirtualGuardImpl(backends_.on.type()).synchronizeDevice(backends_.on.index());
   any(*this, false);  // all have come so far
-  backends_.device->shutdown();
+  if (backends_.device) backends_.device->shutdown();
 }
 
 void ProcessGroup::start_all(const Messages& messages, Operation operation, bool on_host,
@@ -127,7 +128,7 @@ std::unique_ptr<Communicator> process_group(const Store& store, cluster::Client&
                                             const Launch& launch, const JoinOptions& options) {
   // Those of the backends are the last resort: the coordinator first finds out who keeps the others waiting.
   const auto timeout = options.timeout + std::chrono::seconds(4);
-  const auto connect = [=, device = options.device, rank = launch.rank, size = launch.world_size,
+  const auto connect = [=, device = options.device(), rank = launch.rank, size = launch.world_size,
                         host = Backend()](int channel) mutable {
     if (!host) host = make_gloo(store, rank, size, address, timeout);
     Backends backends{.host = host, .device = nullptr, .on = device};

@@ -13,6 +13,7 @@ namespace peerless {
 namespace {
 
 constexpr std::chrono::milliseconds kLongestSilence = std::chrono::minutes(1);
+constexpr std::int64_t kMostProcesses = cluster::kMaxTexts - 1;  // each has a row in a message
 
 // A key in the store of torchrun's agent. That store knows no secret; what is read there only says where to ask.
 Board agent_board(const Launch& launch) {
@@ -58,6 +59,10 @@ std::string own_address(const Launch& launch, const cluster::Address& rank_0) {
 
 World::World(const Launch& launch, const JoinOptions& options) {
   if (launch.world_size == 1) return;
+  if (launch.world_size > kMostProcesses)
+    throw Error(ExitCode::config, launch.world_size, " processes are too many: at most ", kMostProcesses,
+                " can train together");
+  provide_descriptors(launch.world_size);
   const auto silence = std::min(options.timeout, kLongestSilence);
   MeetingPlace place(launch, board_of(launch));
   cluster::Address rank_0;
@@ -85,9 +90,21 @@ World::World(const Launch& launch, const JoinOptions& options) {
                                                                        .on_loss = options.on_loss,
                                                                        .timeout = options.timeout,
                                                                        .silence = silence});
-  const Store store = c10::make_intrusive<CoordinatorStore>(*client_, options.timeout);
+  try {
+    connect(launch, own_address(launch, rank_0), options);
+  } catch (const Error& error) {
+    fail(concat(name(error.code()), ": ", error.what()));
+    throw;
+  } catch (const std::exception& error) {
+    fail(error.what());
+    throw;
+  }
+}
+
+void World::connect(const Launch& launch, const std::string& own_address, const JoinOptions& options) {
   client_->set_activity("connecting to the others");
-  communicator_ = process_group(store, *client_, own_address(launch, rank_0), launch, options);
+  const Store store = c10::make_intrusive<CoordinatorStore>(*client_, options.timeout);
+  communicator_ = process_group(store, *client_, own_address, launch, options);
 }
 
 World::~World() = default;

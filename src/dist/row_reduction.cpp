@@ -25,17 +25,22 @@ const T& of_rank(const std::vector<T>& some, std::size_t rank) {
 
 }  // namespace
 
-RowReduction::RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator,
+RowReduction::RowReduction(std::shared_ptr<RowGrad> gradient, Communicator& copies, Communicator& all,
                            std::int64_t bytes_under_way)
-    : shares_(equal_shares(rows, communicator.world_size(), RowGrad::kNormBlock)),
-      width_(width),
-      options_(options),
-      piece_(std::max(std::int64_t{1}, bytes_under_way / (communicator.world_size() * width *
-                                                          static_cast<std::int64_t>(options.dtype().itemsize())))),
-      communicator_(communicator) {
-  const auto own = rows_owned().size();
-  for (std::int64_t r = 0; r < communicator.world_size(); ++r)
-    sums_.push_back(std::make_shared<RowGrad>(own, width, options));
+    : gradient_(std::move(gradient)),
+      shares_(equal_shares(gradient_->buffer().size(0), copies.world_size(), RowGrad::kNormBlock)),
+      like_(gradient_->buffer().options()),
+      width_(gradient_->buffer().size(1)),
+      piece_(std::max(std::int64_t{1}, bytes_under_way / (copies.world_size() * width_ *
+                                                          static_cast<std::int64_t>(like_.dtype().itemsize())))),
+      copies_(copies),
+      all_(all) {
+  if (copies.world_size() == 1) {
+    sums_.push_back(gradient_);
+    return;
+  }
+  for (std::int64_t r = 0; r < copies.world_size(); ++r)
+    sums_.push_back(std::make_shared<RowGrad>(rows_owned().size(), width_, like_));
 }
 
 Shares RowReduction::elements_owned() const {
@@ -44,10 +49,10 @@ Shares RowReduction::elements_owned() const {
   return elements;
 }
 
-void RowReduction::reduce(RowGrad& rows) {
+void RowReduction::reduce() {
+  if (sums_.size() == 1) return;
   sums_.front()->clear();
-  if (sums_.size() == 1) return sums_.front()->swap(rows);
-  exchange(sorted_by_owner(rows), rows.values(), rows.squares(), [this](std::size_t rank, const Rows& piece) {
+  exchange(sorted_by_owner(), gradient_->values(), gradient_->squares(), [this](std::size_t rank, const Rows& piece) {
     sums_[rank]->add(ids_of(piece.ids), piece.values, piece.squares);
   });
   for (std::size_t stride = 1; stride < sums_.size(); stride *= 2)
@@ -57,13 +62,13 @@ void RowReduction::reduce(RowGrad& rows) {
     }
 }
 
-void RowReduction::gather_owned(RowGrad& rows) {
-  if (sums_.size() == 1) return sums_.front()->swap(rows);
-  rows.clear();
+void RowReduction::gather_owned() {
+  if (sums_.size() == 1) return;
+  gradient_->clear();
   const RowGrad& sum = *owned();
   exchange({{tensor_of(sum.ids()), {}}}, sum.values(), sum.squares(), [&](std::size_t rank, const Rows& piece) {
     const auto ids = piece.ids + shares_[rank].begin;
-    rows.add(ids_of(ids), piece.values, piece.squares);
+    gradient_->add(ids_of(ids), piece.values, piece.squares);
   });
 }
 
@@ -72,7 +77,7 @@ void RowReduction::gather_changed(const at::Tensor& table) const {
   const auto ids = tensor_of(owned()->ids());
   const auto from = (ids.to(at::kLong) + rows_owned().begin).to(table.device());
   exchange({{ids, from}}, table, {}, [&](std::size_t rank, const Rows& piece) {
-    if (static_cast<std::int64_t>(rank) == communicator_.rank()) return;
+    if (static_cast<std::int64_t>(rank) == copies_.rank()) return;
     const auto rows = piece.ids.to(at::kLong) + shares_[rank].begin;
     table.index_copy_(0, rows.to(table.device()), piece.values);
   });
@@ -83,18 +88,18 @@ std::size_t RowReduction::owner_of(std::int64_t row) const {
   return static_cast<std::size_t>(std::upper_bound(shares_.begin(), shares_.end(), row, after) - shares_.begin());
 }
 
-std::vector<RowReduction::Selection> RowReduction::sorted_by_owner(const RowGrad& rows) const {
+std::vector<RowReduction::Selection> RowReduction::sorted_by_owner() const {
   std::vector<std::vector<std::int32_t>> ids(sums_.size());
   std::vector<std::vector<std::int64_t>> slots(sums_.size());
-  for (std::size_t slot = 0; slot < rows.ids().size(); ++slot) {
-    const auto row = rows.ids()[slot];
+  for (std::size_t slot = 0; slot < gradient_->ids().size(); ++slot) {
+    const auto row = gradient_->ids()[slot];
     const auto owner = owner_of(row);
     ids[owner].push_back(static_cast<std::int32_t>(row - shares_[owner].begin));
     slots[owner].push_back(static_cast<std::int64_t>(slot));
   }
   std::vector<Selection> sorted;
   for (std::size_t r = 0; r < ids.size(); ++r)
-    sorted.push_back({tensor_of(ids[r]), at::tensor(slots[r], at::kLong).to(options_.device())});
+    sorted.push_back({tensor_of(ids[r]), at::tensor(slots[r], at::kLong).to(like_.device())});
   return sorted;
 }
 
@@ -108,7 +113,7 @@ void RowReduction::exchange(const std::vector<Selection>& to, const at::Tensor& 
     std::vector<Rows> from;
     for (std::size_t r = 0; r < sums_.size(); ++r) {
       const Rows& piece = of_rank(pieces, r);
-      const bool here = static_cast<std::int64_t>(r) == communicator_.rank();
+      const bool here = static_cast<std::int64_t>(r) == copies_.rank();
       from.push_back(here ? piece : room_for(std::clamp(counts.from[r] - begin, std::int64_t{0}, piece_), squares));
       if (here) continue;
       for (const auto part : {&Rows::ids, &Rows::squares, &Rows::values}) {
@@ -117,17 +122,17 @@ void RowReduction::exchange(const std::vector<Selection>& to, const at::Tensor& 
         received.push_back({static_cast<std::int64_t>(r), from[r].*part});
       }
     }
-    communicator_.exchange(sent, received);
+    copies_.exchange(sent, received);
     for (std::size_t r = 0; r < sums_.size(); ++r) take(r, from[r]);
   }
 }
 
-// All send the same number of pieces, empty ones among them, so that each process's count of exchanges means the same.
+// All send the same number of pieces, empty ones among them: a process's count of exchanges tells who is behind.
 RowReduction::Counts RowReduction::exchange_counts(const std::vector<Selection>& to) const {
   std::vector<std::int64_t> here;
   for (std::size_t r = 0; r < sums_.size(); ++r) here.push_back(of_rank(to, r).ids.numel());
-  const auto largest = gather(communicator_, *std::max_element(here.begin(), here.end()));
-  return {trade(communicator_, here), *std::max_element(largest.begin(), largest.end())};
+  const auto largest = gather(all_, *std::max_element(here.begin(), here.end()));
+  return {trade(copies_, here), *std::max_element(largest.begin(), largest.end())};
 }
 
 RowReduction::Rows RowReduction::piece_of(const Selection& selection, std::int64_t begin, const at::Tensor& values,
@@ -144,7 +149,7 @@ RowReduction::Rows RowReduction::piece_of(const Selection& selection, std::int64
 
 RowReduction::Rows RowReduction::room_for(std::int64_t count, const at::Tensor& squares) const {
   return {at::empty({count}, at::kInt), squares.defined() ? at::empty({count}, squares.options()) : at::Tensor(),
-          at::empty({count, width_}, options_)};
+          at::empty({count, width_}, like_)};
 }
 
 }  // namespace peerless

@@ -9,6 +9,7 @@
 #include "peerless/model/batch_tensors.h"
 #include "peerless/model/evaluation_mode.h"
 #include "peerless/model/stats_sum.h"
+#include "peerless/params/parameter_set.h"
 
 namespace peerless {
 namespace {
@@ -54,6 +55,10 @@ std::vector<std::optional<std::int64_t>> batches_of(std::int64_t rank, std::int6
   return mine;
 }
 
+bool is_sharded(const LanguageModel& model) {
+  return std::ranges::any_of(ParameterSet(model).parameters(), [](const auto& p) { return !p.shard.is_whole(); });
+}
+
 std::int64_t num_batches(const std::vector<std::optional<std::int64_t>>& of_leaves) {
   return std::count_if(of_leaves.begin(), of_leaves.end(), [](const auto& index) { return index.has_value(); });
 }
@@ -94,13 +99,13 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& comm
   const std::int64_t processes = communicator.world_size();
   const auto mine = batches_of(communicator.rank(), processes, set.batches());
   for (const auto& index : mine) sums.add(index ? score(*index, /*counts=*/true) : Stats());
-  // Processes that hold a model together go through it equally often. Who has nothing to do has zeros of the right
-  // shapes to add.
-  std::int64_t most = 1;
-  for (std::int64_t r = 0; r < processes; ++r)
-    most = std::max(most, num_batches(batches_of(r, processes, set.batches())));
-  for (std::int64_t i = num_batches(mine); i < most; ++i) {
-    auto zeros = score(0, /*counts=*/false);
+  // Who has nothing to do has zeros of the right shapes to add. Processes that hold a model together go through it
+  // equally often.
+  std::int64_t least = 1;
+  for (std::int64_t r = 0; r < (is_sharded(model) ? processes : 0); ++r)
+    least = std::max(least, num_batches(batches_of(r, processes, set.batches())));
+  for (std::int64_t i = num_batches(mine); i < least; ++i) {
+    auto zeros = score(set.batches() - 1, /*counts=*/false);
     if (i == 0) sums.add(std::move(zeros));
   }
   Stats total = sum(communicator, sums.total());

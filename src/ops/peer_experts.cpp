@@ -132,17 +132,23 @@ void add_other_columns(const Stage& stage, const std::vector<at::Tensor>& dots) 
   sum(*stage.group, flat);
 }
 
+// What a neuron says, before its gate.
+at::Tensor value_of(const Stage& stage, const at::Tensor& pre, const at::Tensor& linear) {
+  const auto activated = activate(stage.activation, pre);
+  return stage.glu ? activated * linear : activated;
+}
+
 template <class Pairs>
 struct PairwiseExperts : torch::autograd::Function<PairwiseExperts<Pairs>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gates,
                             const at::Tensor& ids, const at::Tensor& weight, const Stage& stage) {
     const std::int64_t d = x.size(1);
     const auto pre = Pairs::dot(x, ids, weight, 0);
-    const auto linear = stage.glu ? Pairs::dot(x, ids, weight, d) : at::ones_like(pre);
+    const auto linear = stage.glu ? Pairs::dot(x, ids, weight, d) : at::Tensor();
     add_other_columns(stage, stage.glu ? std::vector{pre, linear} : std::vector{pre});
     context->save_for_backward({x, gates, ids, weight, pre, linear});
     remember(context, stage);
-    return Pairs::sum(gates * activate(stage.activation, pre) * linear, ids, weight, weight.size(1) - d, d);
+    return Pairs::sum(gates * value_of(stage, pre, linear), ids, weight, weight.size(1) - d, d);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -156,17 +162,18 @@ struct PairwiseExperts : torch::autograd::Function<PairwiseExperts<Pairs>> {
     const auto of_columns = Pairs::dot(grad_y, ids, weight, weight.size(1) - d);
     const auto grad_neuron = stage.group ? of_columns.clone() : of_columns;  // before its gate
     add_other_columns(stage, {grad_neuron});
-    const auto value = activate(stage.activation, pre);
-    const auto grad_u = gates * grad_neuron * slope(stage.activation, pre) * linear;
+    const auto value = value_of(stage, pre, linear);
+    auto grad_u = gates * grad_neuron * slope(stage.activation, pre);
+    if (stage.glu) grad_u = grad_u * linear;
     auto grad_x = Pairs::sum(grad_u, ids, weight, 0, d);
     std::vector<PairGrads> parts{{grad_u, x}};
     if (stage.glu) {
-      parts.push_back({gates * grad_neuron * value, x});
+      parts.push_back({gates * grad_neuron * activate(stage.activation, pre), x});
       grad_x += Pairs::sum(parts.back().weights, ids, weight, d, d);
     }
-    parts.push_back({gates * value * linear, grad_y});
+    parts.push_back({gates * value, grad_y});
     if (context->needs_input_grad(3)) Pairs::add_grads(ids, parts, *stage.rows);
-    return {grad_x, of_columns * value * linear, {}, {}, {}};
+    return {grad_x, of_columns * value, {}, {}, {}};
   }
 };
 

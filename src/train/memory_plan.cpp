@@ -81,16 +81,33 @@ struct Planner {
     return rows * row + under_way + 4.0 * static_cast<double>(table.rows);
   }
 
+  // Bytes of a token that a layer keeps beside Cost::kept where processes share it: what went to the token's experts
+  // and came back; of each of its rows in a table, what all holders know: number, weight and a dot product.
+  double kept_by_exchanges(std::int64_t layer) const {
+    const auto d = static_cast<double>(config.model.d_model);
+    return std::visit(
+        [&](const auto& c) -> double {
+          if constexpr (requires { c.chosen(); }) {
+            return config.parallel.expert > 1 ? (4.0 + compute_bytes()) * static_cast<double>(c.chosen()) * d : 0;
+          } else if constexpr (requires { c.routing(); }) {
+            const auto ways = config.parallel.table;
+            return ways > 1 ? 12.0 * static_cast<double>(ways * c.heads * c.top_k) + 4 * d : 0;
+          }
+          return 0;
+        },
+        config.model.ffw_of(layer));
+  }
+  double compute_bytes() const { return config.train.precision == Precision::bf16 ? 2 : 4; }
+
   // The inside of a layer, and what enters its two norms and leaves them.
   double activations() const {
-    const bool narrow = config.train.precision == Precision::bf16;
     const auto d = static_cast<double>(config.model.d_model);
     const double attention = Attention::cost(config.model, config.data.seq_len).kept;
     double all = 2 * d, largest = 0;
     for (std::int64_t layer = 0; layer < config.model.n_layers; ++layer) {
       const double ffw =
           std::visit([&](const auto& c) { return c.cost(config.model.d_model).kept; }, config.model.ffw_of(layer));
-      const double inside = (attention + ffw + 2 * d) * (narrow ? 2 : 4) + 2 * d * 4;
+      const double inside = (attention + ffw + 2 * d) * compute_bytes() + 2 * d * 4 + kept_by_exchanges(layer);
       largest = std::max(largest, inside);
       all += config.train.recompute == Recompute::layer ? 4 * d : inside;
     }

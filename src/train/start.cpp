@@ -160,13 +160,19 @@ Start find_start(Communicator& communicator, const RunFolder& folder, const Star
   return start;
 }
 
-// All must run the same program on the same config: else they would wait for each other for ever, or train nonsense.
-void check_equal(Communicator& communicator, const RunConfig& config) {
+// All must run the same program on the same config and kind of device: else they would wait for each other for ever, or
+// train nonsense.
+void check_equal(Communicator& communicator, const RunConfig& config, at::Device device) {
   const auto programs = gather(communicator, program_version());
   for (std::size_t r = 1; r < programs.size(); ++r)
     if (programs[r] != programs[0])
       throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
                         "; all must run the same program");
+  const auto devices = gather(communicator, c10::DeviceTypeName(device.type(), /*lower_case=*/true));
+  for (std::size_t r = 1; r < devices.size(); ++r)
+    if (devices[r] != devices[0])
+      throw SharedError(ExitCode::config, "device: process ", r, " would train on its ", devices[r],
+                        ", process 0 on its ", devices[0], "; say device: cuda, and the one without a GPU tells why");
   const auto configs = gather(communicator, config::dump(config));
   const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
   std::string lines;
@@ -256,10 +262,12 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
 // The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
 void tell(const Error& error, World& world, Status& status) {
   const std::string what = concat(name(error.code()), ": ", error.what());
-  if (dynamic_cast<const SharedError*>(&error))
-    world.leave();
-  else
-    world.fail(what);
+  bool has_left = false;
+  try {
+    if (dynamic_cast<const SharedError*>(&error)) world.leave(), has_left = true;
+  } catch (const std::exception&) {  // of a device that works no more, or of a peer; the first error is what matters
+  }
+  if (!has_left) world.fail(what);
   log::write_to_file(log::Level::error, what);
   status.ended(error.code());
 }
@@ -268,7 +276,7 @@ ExitCode train_with(World& world, const RunConfig& config, const StartOptions& o
                     const StopRequest& stop, Status& status, Files& files) {
   auto& communicator = world.communicator();
   communicator.set_activity("comparing settings");
-  check_equal(communicator, config);
+  check_equal(communicator, config, choose_device(config.device, launch.local_rank));
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
   const auto folder = open_folder(communicator, config, options, files);
@@ -287,7 +295,7 @@ ExitCode train_with(World& world, const RunConfig& config, const StartOptions& o
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
   Status status(files);
-  World world(launch, {.device = choose_device(config.device, launch.local_rank),
+  World world(launch, {.device = [&] { return choose_device(config.device, launch.local_rank); },
                        .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
                        .secret = find_secret(process_environment()),
                        .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); }});

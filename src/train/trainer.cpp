@@ -71,9 +71,10 @@ ExitCode Trainer::run(const StopRequest& stop) {
     now_at("asking who wants to stop");
     stopping = asked_to_stop(stop);
     const bool ending = stopping || finished();
-    if (due(config_.parallel.check_every_steps)) check_replicas(communicator_, tensors_of(Part::all), counters_.step);
+    const bool saving = due(config_.checkpoint.every_steps) || ending;  // which compares replicas too
+    if (due(config_.parallel.check_every_steps) && !saving) compare_replicas();
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
-    if (due(config_.checkpoint.every_steps) || ending) save();
+    if (saving) save();
     if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
     give_up_if_diverged();
   }
@@ -218,7 +219,7 @@ void Trainer::validate() {
 
 void Trainer::save() {
   now_at("saving");
-  check_replicas(communicator_, tensors_of(Part::all), counters_.step);  // no diverged one may become durable
+  compare_replicas();  // none that differs may become durable
   if (leads()) metrics_->sync();
   State mine = leads() ? counters_.state() : State();
   mine.add(to_state(part_to_save(tensors_of(Part::all), communicator_)));
@@ -234,6 +235,8 @@ void Trainer::save() {
     log::warning("old checkpoints stay: ", error.what());
   }
 }
+
+void Trainer::compare_replicas() const { check_replicas(communicator_, tensors_of(Part::all), counters_.step); }
 
 NamedTensors Trainer::tensors_of(Part part) const {
   return part == Part::all ? step_.named_tensors() : step_.parameters().named_tensors();

@@ -178,23 +178,24 @@ TEST_F(SaveTest, ARunIdThatIsNoFileNameIsABrokenInvariant) {
 
 // ---- several processes
 
-// A [rows, columns] table of which a process holds a box; element (r, c) is 100 r + c.
+// A [rows, columns] table of which a process holds a box; element (r, c) is 10000 r + c.
 struct Holding {
   Box box;
+  Shape shape;
   std::vector<float> values;
 
-  Holding(Box held, bool filled) : box(std::move(held)), values(static_cast<std::size_t>(volume(box.extent)), -1) {
+  Holding(Box held, bool filled, Shape shape_ = {6, 4})
+      : box(std::move(held)), shape(std::move(shape_)), values(static_cast<std::size_t>(volume(box.extent)), -1) {
     std::size_t i = 0;
     for (auto r = box.offset[0]; filled && r < box.offset[0] + box.extent[0]; ++r) {
       for (auto c = box.offset[1]; c < box.offset[1] + box.extent[1]; ++c)
-        values[i++] = static_cast<float>(100 * r + c);
+        values[i++] = static_cast<float>(10000 * r + c);
     }
   }
 
   State state() {
     State state;
-    state.add(
-        {"table", DType::f32, {6, 4}, box.offset, box.extent, std::as_writable_bytes(std::span(values)), nullptr});
+    state.add({"table", DType::f32, shape, box.offset, box.extent, std::as_writable_bytes(std::span(values)), nullptr});
     return state;
   }
 };
@@ -206,12 +207,12 @@ const std::vector<std::vector<Box>> kLayouts = {
     {{{0, 0}, {2, 4}}, {{2, 0}, {4, 2}}, {{2, 2}, {4, 2}}, {{6, 0}, {0, 4}}},
 };
 
-void save_as(MemoryFiles& files, const std::vector<Box>& layout) {
+void save_as(MemoryFiles& files, const std::vector<Box>& layout, const Shape& shape = {6, 4}) {
   Save save(files, kFolder, SmallRun(1).info());
   save.begin(0);
   std::vector<SavedPart> parts;
   for (std::size_t i = 0; i < layout.size(); ++i) {
-    Holding holding(layout[i], true);
+    Holding holding(layout[i], true, shape);
     parts.push_back(
         write_part(files, save.temporary(), holding.state(), static_cast<int>(i), static_cast<int>(layout.size())));
   }
@@ -229,6 +230,28 @@ TEST_F(SaveTest, AnyCutIntoProcessesIsReadByAnyOther) {
         Holding holding(box, false);
         checkpoint.load(holding.state());
         EXPECT_EQ(holding.values, Holding(box, true).values);
+      }
+    }
+  }
+}
+
+// Columns of a row are a few hundred bytes, or some thousand; the table is larger than what is read at once.
+TEST_F(SaveTest, ColumnsOfALargeTableAreReadByAnyOther) {
+  const Shape shape{1000, 9000};
+  const std::vector<std::vector<Box>> layouts = {
+      {{{0, 0}, {1000, 9000}}},
+      {{{0, 0}, {1000, 100}}, {{0, 100}, {1000, 8900}}},
+      {{{0, 0}, {1000, 4500}}, {{0, 4500}, {1000, 4500}}},
+  };
+  for (const auto& saved : layouts) {
+    MemoryFiles files;
+    save_as(files, saved, shape);
+    const auto checkpoint = CheckpointFolder(files, kFolder).open(1);
+    for (const auto& wanted : layouts) {
+      for (const auto& box : wanted) {
+        Holding holding(box, false, shape);
+        checkpoint.load(holding.state());
+        EXPECT_TRUE(holding.values == Holding(box, true, shape).values);
       }
     }
   }

@@ -60,6 +60,7 @@ TEST(Plan, SaysTheMemoryOfEachProcess) {
   EXPECT_EQ(bytes(zero, "weights"), 4 * parameters);
   const double in_tables = bytes(whole, "weights") - bytes(whole, "gradients");
   EXPECT_EQ(bytes(table, "weights"), bytes(whole, "gradients") + in_tables / 4);
+  EXPECT_GT(bytes(table, "kept for backward"), bytes(whole, "kept for backward"));
   EXPECT_GT(bytes(elastic, "gradients"), bytes(whole, "gradients"));
   double sum = 0;
   for (const auto& [name, part] : whole.items()) sum += name == "total" ? 0 : part.get<double>();

@@ -102,9 +102,11 @@ TEST(Coordinator, TheNameOfAnAttemptIsBounded) {
 TEST(Coordinator, AHostThatDoesNotExistIsNotWaitedFor) {
   Meeting meeting(2);
   meeting.client_options.address = [] { return Address{"no..host", 1}; };
-  EXPECT_EQ(
-      complaint([&] { meeting.client(1); }),
-      (Complaint{ExitCode::config, "the host of rank 0, 'no..host', cannot be looked up: Name or service not known"}));
+  EXPECT_EQ(complaint([&] { meeting.client(1); }),
+            (Complaint{
+                ExitCode::config,
+                "host 'no..host' of rank 0 does not resolve here: Name or service not known; set MASTER_ADDR to a name "
+                "or address that all hosts know"}));
 }
 
 TEST(Coordinator, TheAddressIsAskedForBeforeEachAttempt) {

@@ -59,8 +59,9 @@ TEST(MeetingPlace, OfSeveralHostsIsNoLoopbackAddress) {
   EXPECT_FALSE(is_loopback(host_address()));
   EXPECT_TRUE(listens({host_address(), port}));
   EXPECT_FALSE(listens({"127.0.0.1", port}));
-  const auto found = MeetingPlace(on_two_hosts("node1", port)).find();
-  EXPECT_EQ(found->host, "node1");
+  // The other processes of this host find it there too.
+  EXPECT_EQ(MeetingPlace(on_two_hosts("0x7f000101", port)).find(), opened.address());
+  EXPECT_EQ(MeetingPlace(on_two_hosts(host_address(), port)).find()->host, host_address());
 }
 
 // Several virtual hosts of one machine.
@@ -103,6 +104,11 @@ TEST(MeetingPlace, WhatIsNoAddressOnTheBoardIsNone) {
     const Board board{[](const std::string&) {}, [text] { return std::optional<std::string>(text); }};
     EXPECT_EQ(MeetingPlace(on_one_host(0), board).find(), std::nullopt) << text;
   }
+}
+
+TEST(MeetingPlace, MoreOpenFilesThanAreAllowedAreRefused) {
+  EXPECT_THAT(complaint(ExitCode::config, [] { provide_descriptors(std::int64_t{1} << 40); }),
+              testing::StartsWith("a process needs 2199023255808 open files among 1099511627776, but at most "));
 }
 
 TEST(MeetingPlace, WhereRank0CannotListenIsSaid) {

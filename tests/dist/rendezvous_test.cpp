@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -26,7 +27,6 @@ void as_threads(Launch launch, const std::function<void(World&)>& work, JoinOpti
       launch.local_size = launch.world_size;
       World world(launch, options);
       work(world);
-      world.leave();
     });
   for (auto& thread : threads) thread.join();
 }
@@ -41,6 +41,7 @@ void exchange_something(World& world) {
   }
   const auto names = gather(communicator, concat("process ", communicator.rank()));
   EXPECT_EQ(names.back(), concat("process ", communicator.world_size() - 1));
+  world.leave();
 }
 
 TEST(Rendezvous, ProcessesMeetAtAPort) {
@@ -71,11 +72,10 @@ TEST(Rendezvous, WhoDoesNotComeIsMissed) {
 }
 
 TEST(Rendezvous, AHostThatDoesNotExistIsNamed) {
-  const Launch launch{
-      .launcher = "flags", .world_size = 2, .local_size = 1, .host = "no.such.host.invalid", .port = 29473};
+  const Launch launch{.launcher = "flags", .world_size = 2, .local_size = 1, .host = "no..host", .port = 29473};
   const auto said = test::complaint([&] { World(launch, {.timeout = 1s}); });
   EXPECT_EQ(said.code, ExitCode::config);
-  EXPECT_NE(said.text.find("host 'no.such.host.invalid' of rank 0 does not resolve here"), std::string::npos) << said;
+  EXPECT_NE(said.text.find("host 'no..host' of rank 0 does not resolve here"), std::string::npos) << said;
 }
 
 TEST(Rendezvous, ProcessesMeetInTheStoreOfTorchrunsAgent) {
@@ -106,6 +106,46 @@ TEST(Rendezvous, AnotherSecretIsRefused) {
   EXPECT_EQ(said.code, ExitCode::config);
   EXPECT_NE(said.text.find("refused: the secret is not that of rank 0"), std::string::npos) << said;
   first.join();
+}
+
+TEST(Rendezvous, NobodyLeavesBeforeAllHaveComeToIt) {
+  const TemporaryFolder folder;
+  std::atomic<int> come = 0;
+  const auto work = [&](World& world) {
+    std::this_thread::sleep_for(world.communicator().rank() * 100ms);
+    ++come;
+    world.leave();
+    EXPECT_EQ(come, 3);
+  };
+  as_threads({.launcher = "flags", .world_size = 3, .file = folder / "meeting"}, work);
+}
+
+TEST(Rendezvous, TooManyProcessesAreRefused) {
+  const Launch launch{.launcher = "flags", .world_size = 5000, .local_size = 1, .host = "127.0.0.1", .port = 29473};
+  EXPECT_EQ(test::complaint([&] { World(launch, {.timeout = 1s}); }),
+            (test::Complaint{ExitCode::config, "5000 processes are too many: at most 4095 can train together"}));
+}
+
+// What keeps one from exchanging (no GPU, say) is heard by all.
+TEST(Rendezvous, WhoCannotConnectTellsTheOthers) {
+  const TemporaryFolder folder;
+  const Launch launch{.launcher = "flags", .world_size = 2, .local_size = 2, .file = folder / "meeting"};
+  std::mutex mutex;
+  std::string heard;
+  std::thread second([launch = launch]() mutable {
+    launch.rank = 1;
+    const auto no_device = []() -> at::Device { throw Error(ExitCode::config, "no GPU"); };
+    EXPECT_EQ(test::complaint([&] { World(launch, {.device = no_device, .timeout = 20s}); }),
+              (test::Complaint{ExitCode::config, "no GPU"}));
+  });
+  const auto on_loss = [&](const cluster::Loss& loss) {
+    const std::lock_guard lock(mutex);
+    heard = loss.text();
+  };
+  EXPECT_EQ(test::complaint([&] { World(launch, {.timeout = 20s, .on_loss = on_loss}); }).code, ExitCode::peer);
+  second.join();
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(heard, "rank 1 is lost: it failed: CONFIG: no GPU");
 }
 
 // Who fails by itself tells the others why, and does not take that for the loss of another.

@@ -34,19 +34,40 @@ TEST_P(RowReductionTest, AddsUpWhatEachProcessTouched) {
     expected += rows.dense();
   }
   test::in_group(processes, [&, num_rows = num_rows, every = every](Communicator& communicator) {
-    RowGrad rows(num_rows, kWidth, at::kFloat);
-    RowReduction reduction(num_rows, kWidth, at::kFloat, communicator, kBytesUnderWay);
+    const auto gradient = std::make_shared<RowGrad>(num_rows, kWidth, at::kFloat);
+    RowGrad& rows = *gradient;
+    RowReduction reduction(gradient, communicator, communicator, kBytesUnderWay);
     for (int step = 0; step < 2; ++step) {  // nothing of a step stays for the next
       rows.clear();
       touch(rows, num_rows, communicator.rank(), every);
-      reduction.reduce(rows);
-      reduction.gather_owned(rows);
+      reduction.reduce();
+      reduction.gather_owned();
       EXPECT_TRUE(at::allclose(rows.dense(), expected, 1e-6, 1e-6));
       EXPECT_EQ(rows.size(), (expected.abs().sum(1) > 0).sum().item<std::int64_t>());
       const auto sums = rows.sums_of_squares();
       const auto squares = expected.to(at::kDouble).square().sum().item<double>();
       EXPECT_NEAR(std::accumulate(sums.begin(), sums.end(), 0.0), squares, 1e-5 * squares);
     }
+  });
+}
+
+// Of two shards one is touched in many rows, the other in none: all exchange equally often, or this does not end.
+TEST(RowReduction, OfOneShardMayHaveMoreToSendThanAnother) {
+  constexpr std::int64_t kNumRows = 200;
+  test::in_group(4, [&](Communicator& all) {
+    Subset copies(all, copies_of(all, 2));
+    const auto gradient = std::make_shared<RowGrad>(kNumRows, kWidth, at::kFloat);
+    RowReduction reduction(gradient, copies, all, kBytesUnderWay);
+    auto expected = at::zeros({kNumRows, kWidth});
+    if (all.rank() % 2 == 0) {
+      touch(*gradient, kNumRows, all.rank(), 1);
+      RowGrad other(kNumRows, kWidth, at::kFloat);
+      touch(other, kNumRows, 2 - all.rank(), 1);
+      expected = gradient->dense() + other.dense();
+    }
+    reduction.reduce();
+    reduction.gather_owned();
+    EXPECT_TRUE(at::allclose(gradient->dense(), expected));
   });
 }
 

@@ -31,10 +31,10 @@ same_runs() { # NAME NAME
   [[ $said == identical ]] || { echo "runs $1 and $2 differ: $said"; return 1; }
 }
 
-# Waits until a file has a line that matches, for a minute at most.
-wait_for() { # FILE REGEX
-  local i
-  for i in {1..600}; do
+# Waits until a file has a line that matches, for so long at most.
+wait_for() { # FILE REGEX [SECONDS]
+  local end=$((SECONDS + ${3:-60}))
+  while ((SECONDS < end)); do
     ! grep -qsE "$2" "$1" || return 0
     sleep 0.1
   done

@@ -42,22 +42,17 @@ kill_one_of_it() {
 }
 test_slurm_job_goes_on_after_a_kill() { goes_on_after kill_one_of_it; }
 
-# The job needs longer than its limit of a minute. Slurm looks at limits every 30 seconds, so its signal comes after 20
-# to 50 of them.
+# The job would need hours and gets a minute. Slurm looks at limits every 30 seconds, so its signal comes after 20 to 50
+# of them. That a job which goes on ends as if it had never stopped is shown above.
 test_slurm_job_goes_on_after_its_time_limit() {
-  local job started=$SECONDS steps
+  local job stopped
   start_slurm
-  train_alone short
-  steps=$((200 * 60 / (SECONDS - started)))
-  train_alone one train.max_steps=$steps
   job=$(sbatch --parsable --time=1 --signal=TERM@40 -N 2 -n 2 "$launch/slurm.sbatch" "$program" --config run.yaml \
-    run.name=two train.max_steps=$steps)
-  wait_for runs/two/log.txt 'stopped: step'
+    run.name=two train.max_steps=1000000)
+  wait_for runs/two/log.txt 'stopped: step' 120
+  stopped=$(sed -n 's/.*stopped: step \([0-9]*\).*/\1/p' runs/two/log.txt)
   wait_for_requeue "$job"
-  until grep -q "step $steps/" runs/two/log.txt; do
-    [[ $(state_of "$job") != PENDING ]] || wait_for_requeue "$job"
-    sleep 0.5
-  done
-  wait_for_job "$job" COMPLETED
-  same_runs one two
+  wait_for runs/two/log.txt "resuming from .*, step $stopped\$"
+  wait_for runs/two/log.txt "step $((stopped + 1))/"
+  scancel "$job"
 }

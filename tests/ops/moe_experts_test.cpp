@@ -1,7 +1,11 @@
 #include "peerless/ops/moe_experts.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 #include <torch/types.h>
+
+#include <algorithm>
 
 #include "peerless/ops/mlp_activation.h"
 #include "tests/support/allocations.h"
@@ -184,6 +188,25 @@ TEST_P(MoeExperts, MicroBatchesAddToTheGradientThatIsThere) {
   EXPECT_TRUE(near(buffer, whole[3]));
   EXPECT_EQ(weights_.up.grad().data_ptr(), buffer.data_ptr());
   EXPECT_TRUE(near(x_.grad(), whole[1]));
+}
+
+// What waits for a gradient to be there (dist/gradient_reduction.h) is called when it is: once in a backward pass.
+TEST_P(MoeExperts, CallsTheHooksOfItsWeights) {
+  struct Hook final : torch::autograd::PostAccumulateGradHook {
+    explicit Hook(std::vector<at::Tensor>& called_) : called(called_) {}
+    void operator()(const torch::autograd::Variable& weight) override { called.push_back(weight.grad().clone()); }
+    std::vector<at::Tensor>& called;
+  };
+  make(20, 2, 4, 6, 5);
+  std::vector<at::Tensor> called;
+  auto weights = leaves();
+  weights.erase(weights.begin(), weights.begin() + 2);  // x and gates
+  for (const auto& weight : weights)
+    torch::autograd::impl::set_post_acc_grad_hooks(weight, std::make_unique<Hook>(called));
+  run().backward(grad_y_);
+  ASSERT_EQ(called.size(), weights.size());
+  for (const auto& weight : weights)
+    EXPECT_TRUE(std::ranges::any_of(called, [&](const auto& grad) { return same_bits(grad, weight.grad()); }));
 }
 
 TEST_P(MoeExperts, BitsDoNotDependOnTheNumberOfThreads) {

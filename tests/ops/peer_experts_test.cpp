@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "tests/support/local_group.h"
 #include "tests/support/tensors.h"
 
 namespace peerless {
@@ -101,6 +102,31 @@ TEST_P(PeerExpertsTest, AnExpertThatATokenHoldsTwiceCountsTwice) {
   ids_.fill_(1);
   expect_equal_to_reference(peer_experts);
   expect_equal_to_reference(plain::peer_experts);
+}
+
+// Three processes, each with a third of the columns of all parts.
+TEST_P(PeerExpertsTest, ByColumnsItIsTheSame) {
+  constexpr std::int64_t kWays = 3, kColumns = 5;
+  make(33, 12, 9, kWays * kColumns);
+  const auto y = run();
+  const Grads whole = grads(y);
+  std::vector<at::Tensor> grad_gates(kWays);
+  test::in_group(kWays, [&](Communicator& group) {
+    const auto here = [&](const at::Tensor& rows) {
+      return rows.detach().unflatten(1, {-1, kWays, kColumns}).select(2, group.rank()).flatten(1).contiguous();
+    };
+    const auto columns = here(table_->weight());
+    const RowTable table(columns.size(0), columns.size(1), Init::normal(1), options_);
+    table.weight().detach().copy_(columns);
+    const auto x = here(x_).requires_grad_(), gates = gates_.detach().requires_grad_();
+    const auto y_here = peer_experts_by_columns(group, x, gates, ids_, table, activation_, glu_);
+    y_here.backward(here(grad_y_));
+    EXPECT_TRUE(near(y_here, here(y)));
+    EXPECT_TRUE(near(x.grad(), here(whole.x)));
+    EXPECT_TRUE(near(table.grad()->dense(), here(whole.table)));
+    grad_gates[static_cast<std::size_t>(group.rank())] = gates.grad();
+  });
+  EXPECT_TRUE(near(at::stack(grad_gates).sum(0), whole.gates));
 }
 
 TEST_P(PeerExpertsTest, TheWeightItselfGetsNoGradient) {

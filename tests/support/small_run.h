@@ -1,4 +1,4 @@
-// The training of a small model with one block of a kind, without files.
+// The training of a small model, without files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,37 +17,40 @@ struct SmallRunOptions {
   OptimConfig optim = AdamWConfig();
   bool recomputed = false;
   at::Device device = at::kCPU;
-  std::int64_t ways = 1;  // so many processes hold experts and tables together
+  std::int64_t experts = 1, tables = 1;  // so many processes hold them together
 };
 
-// Its second layer has the block. Batches are drawn from their numbers alone.
+// Batches are drawn from their numbers alone.
 class SmallRun {
  public:
+  // Its second layer has the block.
   SmallRun(const FfwConfig& ffw, std::uint64_t seed, const SmallRunOptions& options = {},
+           Communicator& communicator = alone())
+      : SmallRun(model_with(ffw), seed, options, communicator) {}
+  SmallRun(const ModelConfig& model, std::uint64_t seed, const SmallRunOptions& options = {},
            Communicator& communicator = alone())
       : micro_batches_(options.micro_batches),
         communicator_(communicator),
-        experts_(group_of_ways(options.ways)),
-        tables_(group_of_ways(options.ways)),
-        model_(make_model(config(ffw), 50, 12, at::kFloat, options.device, {experts_.get(), tables_.get()})) {
+        experts_(group_of_ways(options.experts)),
+        tables_(group_of_ways(options.tables)),
+        model_(make_model(model, 50, 12, at::kFloat, options.device, {experts_.get(), tables_.get()})) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
     step_ = std::make_unique<TrainingStep>(*model_, options.optim, communicator, options.division);
   }
 
-  // Steps [first, last); the loss of the last one.
-  double train(std::int64_t first, std::int64_t last) {
+  // Steps [first, last); what the last one says.
+  StepReport train(std::int64_t first, std::int64_t last) {
     const auto here = micro_batches_ / communicator_.world_size();
     const StepPlan plan{
         .micro_batches_here = here, .micro_batches = micro_batches_, .targets = micro_batches_ * kTokens, .lr = 0.01};
-    double loss = 0;
+    StepReport report;
     for (std::int64_t i = first; i < last; ++i) {
       auto number = static_cast<std::uint64_t>(i * micro_batches_ + communicator_.rank() * here);
-      const auto report = step_->run(plan, [&] { return batch(++number); });
+      report = step_->run(plan, [&] { return batch(++number); });
       EXPECT_FALSE(report.skipped);
-      loss = report.loss;
     }
-    return loss;
+    return report;
   }
   NamedTensors state() const { return step_->named_tensors(); }
   at::Tensor state_of(std::string_view name_ends_with) const {
@@ -88,7 +91,7 @@ class SmallRun {
         whole = whole.narrow(dim, part.slice->offset[static_cast<std::size_t>(dim)], part.tensor.size(dim));
     return whole;
   }
-  static ModelConfig config(const FfwConfig& ffw) {
+  static ModelConfig model_with(const FfwConfig& ffw) {
     ModelConfig config = small_model();
     config.layers = {{LayerSet{LayerRange{1, 1}}, ffw}};
     return config;

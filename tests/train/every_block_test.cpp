@@ -54,12 +54,12 @@ TEST_P(EveryBlock, TrainsTheSameWhenLayersAreRecomputed) {
 TEST_P(EveryBlock, TrainsTheSameOnAnyNumberOfProcesses) {
   for (const auto order : {SumOrder::tree, SumOrder::sequence}) {
     SmallRun alone(GetParam(), 1, {.micro_batches = 4, .division = {.order = order}});
-    const auto loss = alone.train(0, 3);
+    const auto loss = alone.train(0, 3).loss;
     for (const bool zero : {false, true}) {
       for (const std::int64_t processes : {2, 4}) {
         test::in_group(processes, [&](Communicator& communicator) {
           SmallRun run(GetParam(), 1, {.micro_batches = 4, .division = {.order = order, .zero = zero}}, communicator);
-          EXPECT_NEAR(run.train(0, 3), loss, order == SumOrder::tree ? 0 : 1e-5 * loss);
+          EXPECT_NEAR(run.train(0, 3).loss, loss, order == SumOrder::tree ? 0 : 1e-5 * loss);
           if (order == SumOrder::tree) run.expect_same_bits(alone);
         });
       }
@@ -70,12 +70,14 @@ TEST_P(EveryBlock, TrainsTheSameOnAnyNumberOfProcesses) {
 // Groups of processes share out experts and tables: each has of the first step what one process has that holds all.
 TEST_P(EveryBlock, TrainsTheSameWhereProcessesHoldItTogether) {
   SmallRun alone(GetParam(), 1, {.micro_batches = 4});
-  const auto loss = alone.train(0, 1);
+  const auto loss = alone.train(0, 1).loss;
   for (const auto& [processes, ways] : {std::pair{2, 2}, {4, 2}, {4, 4}}) {
     for (const bool zero : {false, true}) {
       test::in_group(processes, [&, ways = ways](Communicator& communicator) {
-        SmallRun run(GetParam(), 1, {.micro_batches = 4, .division = {.zero = zero}, .ways = ways}, communicator);
-        EXPECT_NEAR(run.train(0, 1), loss, 1e-6 * loss);
+        const test::SmallRunOptions options{
+            .micro_batches = 4, .division = {.zero = zero}, .experts = ways, .tables = ways};
+        SmallRun run(GetParam(), 1, options, communicator);
+        EXPECT_NEAR(run.train(0, 1).loss, loss, 1e-6 * loss);
         run.expect_near_gradients(alone);
       });
     }
@@ -84,7 +86,7 @@ TEST_P(EveryBlock, TrainsTheSameWhereProcessesHoldItTogether) {
 
 TEST_P(EveryBlock, RepeatsItsBitsWhereProcessesHoldItTogether) {
   test::in_group(4, [&](Communicator& communicator) {
-    const test::SmallRunOptions options{.micro_batches = 4, .division = {.zero = true}, .ways = 2};
+    const test::SmallRunOptions options{.micro_batches = 4, .division = {.zero = true}, .experts = 2, .tables = 2};
     auto recomputed = options;
     recomputed.recomputed = true;
     SmallRun once(GetParam(), 1, options, communicator), again(GetParam(), 1, options, communicator),

@@ -1,5 +1,6 @@
 #include "peerless/train/replica_check.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -31,6 +32,21 @@ TEST(ReplicaCheck, NamesTheTensorAndWhoDiffers) {
                          "  model.b: 0, 2 | 1\n"
                          "a resume goes on from the newest checkpoint; if it happens again, suspect the memory of a "
                          "host"}));
+  });
+}
+
+// Of two parts, which ranks 0 and 2 hold, and 1 and 3.
+TEST(ReplicaCheck, ComparesThoseThatHoldTheSamePart) {
+  const auto said_where = [](Communicator& communicator, std::int64_t changed_rank) {
+    const auto part = at::full({8}, static_cast<double>(communicator.rank() % 2));
+    if (communicator.rank() == changed_rank) part[3] = 7;
+    const NamedTensors tensors{{"model.part", part, NamedTensor::Slice{{16}, {0}, 2}}};
+    return test::complaint([&] { check_replicas(communicator, tensors, 0); });
+  };
+  test::in_group(4, [&](Communicator& communicator) {
+    EXPECT_EQ(said_where(communicator, -1).text, "");
+    EXPECT_THAT(said_where(communicator, 2).text, testing::HasSubstr("\n  model.part: 0 | 2\n"));
+    EXPECT_THAT(said_where(communicator, 3).text, testing::HasSubstr("\n  model.part: 1 | 3\n"));
   });
 }
 

@@ -1,4 +1,4 @@
-// TCP for the coordinator: sockets that never block, and messages over them.
+// TCP for the coordinator: connections that never block, and messages over them.
 //
 // Errors   Error(peer): the connection cannot be made, or is over; says why as "its connection closed"
 //          Error(config): a host name that does not exist
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "peerless/cluster/message.h"
+#include "peerless/cluster/network.h"
 
 namespace peerless::cluster {
 
@@ -24,22 +25,6 @@ using Clock = std::chrono::steady_clock;
 using Time = Clock::time_point;
 
 std::string in_seconds(Clock::duration duration);  // "61 s", "0.5 s"
-
-// Closes the descriptor it holds; -1 holds none.
-class Socket {
- public:
-  explicit Socket(int descriptor = -1) : descriptor_(descriptor) {}
-  ~Socket();
-  Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  int descriptor() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
 
 // One attempt, until `until` or for 5 s for each address that the name has.
 Socket connect_to(const std::string& host, std::uint16_t port, Time until);

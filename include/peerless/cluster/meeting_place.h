@@ -1,8 +1,8 @@
 // Where the processes of a launch meet: at which address rank 0 listens, and how the others learn of it.
 //
-//   HOST:PORT   what the launcher says. On one host, 127.0.0.1 whatever it says; else the address of HOST, but where
-//               a name means a loopback address on rank 0's own host (Debian gives its own name 127.0.1.1), the one at
-//               which others reach this host
+//   HOST:PORT   what the launcher says. On one host, 127.0.0.1 whatever it says; else the address of HOST, but on rank
+//               0's own host, where a name may mean a loopback address (Debian gives its own name 127.0.1.1), the one
+//               at which others reach this host
 //   a board     where rank 0 writes down its address: a file, or the store of torchrun's agent. It listens at a port
 //               that is free. Each of its starts is named by the address and random digits, so that one who reads what
 //               a start before left there, or a forger wrote, is refused and reads again
@@ -44,7 +44,8 @@ class MeetingPlace {
   std::optional<cluster::Address> find() const;
 
  private:
-  std::string host() const;  // of this process
+  std::string host() const;            // of this process, if it is rank 0
+  std::string host_of_rank_0() const;  // as this process reaches it, without a board
 
   Launch launch_;
   std::optional<Board> board_;

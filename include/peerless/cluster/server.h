@@ -17,10 +17,8 @@
 // Leaving     Once rank 0 has said goodbye, the destructor says so to the others, who then lose nothing. Without that,
 //             they lose rank 0
 //
-// Cost     per process: one descriptor, and one for gloo (the soft limit of this process is raised to what is needed),
-//          a message a second, and up to 128 MiB of answers that it does not read; with more it is lost. All else: the
-//          store's 256 MiB
-// Errors   Error(config): too few descriptors (ulimit -n)
+// Cost     per process: one descriptor, a message a second, and up to 128 MiB of answers that it does not read; with
+//          more it is lost. All else: the store's 256 MiB
 // Threads  one of its own; the constructor and the destructor, which does not wait for the network, from another
 #pragma once
 

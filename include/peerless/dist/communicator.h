@@ -38,10 +38,10 @@ class Communicator {
   virtual void set_activity(std::string /*activity*/) {}
 
   // The same processes once more, made by all of them: its exchanges do not mix with those of this one, so that another
-  // thread may make them at the same time. This one outlives it.
+  // thread may make them at the same time. This one outlives it, and has no channels of its own.
   virtual std::unique_ptr<Communicator> channel() = 0;
 
-  // The last operation: waits until nothing is on its way any more on any process's device.
+  // The last operation: waits until all have come to it, and nothing is on its way any more on any process's device.
   virtual void close() {}
 };
 

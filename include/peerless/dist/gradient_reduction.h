@@ -11,6 +11,8 @@
 // Overlap  Dense gradients go in buckets of at least 1 MiB (32 MiB on a device) of whole tensors, the last parameters
 //          first, each as soon as the last backward has been through its tensors; a thread of its own exchanges and
 //          adds. The order of buckets never changes. Tables follow after backward, by rows: only touched ones travel.
+//          On a device buckets too wait for the end of backward where it exchanges something itself (shards): NCCL
+//          wants its work of several groups in one order on all ranks, which two threads do not keep.
 // Errors   those of the communicator
 #pragma once
 

@@ -7,7 +7,8 @@
 // Losses   One that dies, falls silent, stays away from an exchange or says fail() is lost, and with it the run. All
 //          hear of it: within a second of a death, else after the silence or timeout
 // Errors   Error(peer): some did not come within the timeout, named by rank; an exchange with one that is lost
-//          Error(config): a host name that does not resolve, an address in use, another world size, a wrong secret
+//          Error(config): a host name that does not resolve, an address in use, another world size, a wrong secret, too
+//          few open files
 #pragma once
 
 #include <chrono>
@@ -23,7 +24,8 @@
 namespace peerless {
 
 struct JoinOptions {
-  at::Device device = at::kCPU;                            // tensors of the host and of this device can be exchanged
+  // Of which tensors can be exchanged, beside the host's. Asked for when all have met, who hear of it where that fails.
+  std::function<at::Device()> device = [] { return at::Device(at::kCPU); };
   std::chrono::milliseconds timeout{600'000};              // for all to come, and later for those others wait for
   std::string secret = {};                                 // empty: none
   std::function<void(const cluster::Loss&)> on_loss = {};  // on a thread of its own; may end the process
@@ -45,6 +47,8 @@ class World {
   void fail(const std::string& why);
 
  private:
+  void connect(const Launch& launch, const std::string& own_address, const JoinOptions& options);
+
   std::unique_ptr<cluster::Server> server_;  // of rank 0
   std::unique_ptr<cluster::Client> client_;
   std::unique_ptr<Communicator> communicator_;

@@ -20,19 +20,19 @@ class RowReduction {
   // Values on their way to the others, and from them.
   static constexpr std::int64_t kBytesUnderWay = std::int64_t{64} << 20;
 
-  // For a table [rows, width].
-  RowReduction(std::int64_t rows, std::int64_t width, at::TensorOptions options, Communicator& communicator,
+  // `copies` hold the same shard of the table, as others of `all` hold theirs: those exchange as often as these do.
+  RowReduction(std::shared_ptr<RowGrad> gradient, Communicator& copies, Communicator& all,
                std::int64_t bytes_under_way = kBytesUnderWay);
 
-  // What all processes have of the rows owned here goes into owned(), with ids counted from rows_owned().begin. Of one
-  // process alone that is `rows`, which is then empty until gather_owned.
-  void reduce(RowGrad& rows);
+  // What all processes' gradients have of the rows owned here goes into owned(), with ids counted from
+  // rows_owned().begin. Of one process alone that is the gradient itself.
+  void reduce();
   const std::shared_ptr<RowGrad>& owned() const { return sums_.front(); }
   Shares elements_owned() const;  // of the flat table, by rank
-  const Share& rows_owned() const { return shares_[static_cast<std::size_t>(communicator_.rank())]; }
+  const Share& rows_owned() const { return shares_[static_cast<std::size_t>(copies_.rank())]; }
 
-  // `rows` becomes the sum, on all processes: what all own.
-  void gather_owned(RowGrad& rows);
+  // The gradient becomes the sum, on all processes: what all own.
+  void gather_owned();
   // Rows of a table that the owners have changed, those in owned(), become what they are there.
   void gather_changed(const at::Tensor& table) const;
 
@@ -47,10 +47,10 @@ class RowReduction {
   };
   struct Counts {
     std::vector<std::int64_t> from;  // of rows that each rank sends here
-    std::int64_t largest;            // that any rank sends any other
+    std::int64_t largest;            // that any process sends any other
   };
   std::size_t owner_of(std::int64_t row) const;
-  std::vector<Selection> sorted_by_owner(const RowGrad& rows) const;
+  std::vector<Selection> sorted_by_owner() const;
   // Sends each rank what is selected for it, or all ranks the one selection; take() gets what each sends here, and what
   // stays here, piece by piece, each rank's in order.
   void exchange(const std::vector<Selection>& to, const at::Tensor& values, const at::Tensor& squares,
@@ -60,11 +60,12 @@ class RowReduction {
                 const at::Tensor& squares) const;
   Rows room_for(std::int64_t count, const at::Tensor& squares) const;
 
-  Shares shares_;  // of rows
+  std::shared_ptr<RowGrad> gradient_;
+  Shares shares_;           // of the table's rows
+  at::TensorOptions like_;  // the gradient
   std::int64_t width_;
-  at::TensorOptions options_;
   std::int64_t piece_;  // rows that travel at once between two ranks
-  Communicator& communicator_;
+  Communicator &copies_, &all_;
   std::vector<std::shared_ptr<RowGrad>> sums_;  // as each rank sends them; all but the first are empty between calls
 };
 

@@ -50,6 +50,7 @@ class Trainer {
   void record(const StepReport& report);
   void validate();
   void save();
+  void compare_replicas() const;
 
   NamedTensors tensors_of(Part part) const;
   Json position() const;

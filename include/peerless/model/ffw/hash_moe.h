@@ -33,6 +33,7 @@ struct HashMoeConfig {
   Cost cost(std::int64_t d_model) const;
   DenseConfig dense_twin(std::int64_t /*d_model*/) const { return {.activation = activation, .d_ff = d_expert}; }
   std::vector<TableUse> tables(std::int64_t /*d_model*/, std::int64_t /*layer*/) const { return {}; }
+  std::int64_t chosen() const { return 1; }  // experts of a token
   static HashMoeConfig small() { return {.num_experts = 4, .d_expert = 6}; }
   bool operator==(const HashMoeConfig&) const = default;
 };
