@@ -72,7 +72,8 @@ at::Tensor bytes_of(const std::string& text) {
   return bytes;
 }
 
-// Every process sends each other one its part of `to`, and receives into `from`, both by rank.
+}  // namespace
+
 void send_to_all(Communicator& communicator, const Tensors& to, const Tensors& from) {
   Messages sent, received;
   for (std::size_t r = 0; r < to.size(); ++r) {
@@ -83,8 +84,6 @@ void send_to_all(Communicator& communicator, const Tensors& to, const Tensors& f
   }
   communicator.exchange(sent, received);
 }
-
-}  // namespace
 
 Shares equal_shares(std::int64_t n, std::int64_t world_size, std::int64_t block) {
   const std::int64_t blocks = (n + block - 1) / block;

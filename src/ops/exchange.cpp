@@ -7,6 +7,7 @@
 
 #include "peerless/dist/collectives.h"
 #include "src/ops/once_differentiable.h"
+#include "src/ops/remember.h"
 
 namespace peerless {
 namespace {
@@ -24,73 +25,52 @@ at::Tensor room_for(const at::Tensor& rows, std::int64_t count) {
 
 at::Tensor exchange_rows(Communicator& group, const at::Tensor& rows, const RowCounts& to, const RowCounts& from) {
   TORCH_CHECK(rows.size(0) == sum_of(to), "send_rows: ", rows.size(0), " rows, but ", sum_of(to), " to be sent");
-  const auto sent = rows.contiguous();
   const auto received = room_for(rows, sum_of(from));
-  const auto pieces = sent.split_with_sizes(to), places = received.split_with_sizes(from);
-  Messages out, in;
-  for (std::size_t r = 0; r < pieces.size(); ++r) {
-    if (static_cast<std::int64_t>(r) == group.rank()) {
-      places[r].copy_(pieces[r]);
-    } else {
-      out.push_back({static_cast<std::int64_t>(r), pieces[r]});
-      in.push_back({static_cast<std::int64_t>(r), places[r]});
-    }
-  }
-  group.exchange(out, in);
+  const auto pieces = rows.contiguous().split_with_sizes(to), places = received.split_with_sizes(from);
+  const auto here = static_cast<std::size_t>(group.rank());
+  places[here].copy_(pieces[here]);
+  send_to_all(group, pieces, places);
   return received;
 }
 
+struct Route {
+  Communicator* group;
+  RowCounts to, from;
+};
+
 struct SendRows : torch::autograd::Function<SendRows> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows, Communicator* group, const RowCounts& to,
-                            const RowCounts& from) {
-    context->saved_data["group"] = reinterpret_cast<std::int64_t>(group);
-    context->saved_data["to"] = to;
-    context->saved_data["from"] = from;
-    return exchange_rows(*group, rows, to, from);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows, const Route& route) {
+    remember(context, route);
+    return exchange_rows(*route.group, rows, route.to, route.from);
   }
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("send_rows");
-    auto& group = *reinterpret_cast<Communicator*>(context->saved_data["group"].toInt());
-    return {exchange_rows(group, grads[0], context->saved_data["from"].toIntVector(),
-                          context->saved_data["to"].toIntVector()),
-            {},
-            {},
-            {}};
+    const auto& [group, to, from] = recall<Route>(context);
+    return {exchange_rows(*group, grads[0], from, to), {}};
   }
 };
 
 struct AllTokens : torch::autograd::Function<AllTokens> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Communicator* group,
-                            const RowCounts& tokens) {
-    const auto rank = static_cast<std::size_t>(group->rank());
-    context->saved_data["group"] = reinterpret_cast<std::int64_t>(group);
-    context->saved_data["tokens"] = tokens;
-    const auto all = room_for(x, sum_of(tokens));
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const Route& route) {
+    remember(context, route);
+    const auto all = room_for(x, sum_of(route.from));
     const auto mine = x.contiguous();
-    const auto places = all.split_with_sizes(tokens);
-    places[rank].copy_(mine);
-    Messages out, in;
-    for (std::size_t r = 0; r < places.size(); ++r) {
-      if (r == rank) continue;
-      out.push_back({static_cast<std::int64_t>(r), mine});
-      in.push_back({static_cast<std::int64_t>(r), places[r]});
-    }
-    group->exchange(out, in);
+    const auto places = all.split_with_sizes(route.from);
+    places[static_cast<std::size_t>(route.group->rank())].copy_(mine);
+    send_to_all(*route.group, std::vector(places.size(), mine), places);
     return all;
   }
   static variable_list backward(AutogradContext* context, variable_list grads) {
     refuse_double_backward("GroupTokens::all");
-    auto& group = *reinterpret_cast<Communicator*>(context->saved_data["group"].toInt());
-    const auto tokens = context->saved_data["tokens"].toIntVector();
-    const RowCounts own(tokens.size(), tokens[static_cast<std::size_t>(group.rank())]);
-    return {exchange_rows(group, grads[0], tokens, own).unflatten(0, {group.world_size(), -1}).sum(0), {}, {}};
+    const auto& [group, to, from] = recall<Route>(context);
+    return {exchange_rows(*group, grads[0], from, to).unflatten(0, {group->world_size(), -1}).sum(0), {}};
   }
 };
 
 }  // namespace
 
 at::Tensor send_rows(Communicator& group, const at::Tensor& rows, const RowCounts& to, const RowCounts& from) {
-  return SendRows::apply(rows, &group, to, from);
+  return SendRows::apply(rows, Route{&group, to, from});
 }
 
 GroupTokens::GroupTokens(Communicator& group, std::int64_t tokens)
@@ -105,6 +85,6 @@ at::Tensor GroupTokens::own_tokens(const at::Tensor& columns) const {
   return send_rows(group_, columns, tokens_, own_).unflatten(0, {group_.world_size(), -1}).transpose(0, 1).flatten(1);
 }
 
-at::Tensor GroupTokens::all(const at::Tensor& x) const { return AllTokens::apply(x, &group_, tokens_); }
+at::Tensor GroupTokens::all(const at::Tensor& x) const { return AllTokens::apply(x, Route{&group_, own_, tokens_}); }
 
 }  // namespace peerless

@@ -42,6 +42,10 @@ void all_gather(Communicator& communicator, const std::vector<SharedTensor>& ten
 // Each flat tensor becomes the sum.
 void sum(Communicator& communicator, const std::vector<at::Tensor>& tensors);
 
+// Each process sends each other one its tensor of `to`, and receives into that of `from`, both by rank. What it has for
+// itself stays untouched.
+void send_to_all(Communicator& communicator, const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from);
+
 // True on all when true on one: how all agree to stop.
 bool any(Communicator& communicator, bool here);
 // What each process says, by rank.
