@@ -102,8 +102,9 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& comm
   // Who has nothing to do has zeros of the right shapes to add. Processes that hold a model together go through it
   // equally often.
   std::int64_t least = 1;
-  for (std::int64_t r = 0; r < (is_sharded(model) ? processes : 0); ++r)
-    least = std::max(least, num_batches(batches_of(r, processes, set.batches())));
+  if (is_sharded(model))
+    for (std::int64_t r = 0; r < processes; ++r)
+      least = std::max(least, num_batches(batches_of(r, processes, set.batches())));
   for (std::int64_t i = num_batches(mine); i < least; ++i) {
     auto zeros = score(set.batches() - 1, /*counts=*/false);
     if (i == 0) sums.add(std::move(zeros));

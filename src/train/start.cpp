@@ -160,19 +160,23 @@ Start find_start(Communicator& communicator, const RunFolder& folder, const Star
   return start;
 }
 
+// The first process that says something else than process 0; 0: none does.
+std::size_t first_other(const std::vector<std::string>& said) {
+  const auto other = std::ranges::find_if(said, [&](const auto& text) { return text != said.front(); });
+  return other == said.end() ? 0 : static_cast<std::size_t>(other - said.begin());
+}
+
 // All must run the same program on the same config and kind of device: else they would wait for each other for ever, or
 // train nonsense.
 void check_equal(Communicator& communicator, const RunConfig& config, at::Device device) {
   const auto programs = gather(communicator, program_version());
-  for (std::size_t r = 1; r < programs.size(); ++r)
-    if (programs[r] != programs[0])
-      throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
-                        "; all must run the same program");
+  if (const auto r = first_other(programs))
+    throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
+                      "; all must run the same program");
   const auto devices = gather(communicator, c10::DeviceTypeName(device.type(), /*lower_case=*/true));
-  for (std::size_t r = 1; r < devices.size(); ++r)
-    if (devices[r] != devices[0])
-      throw SharedError(ExitCode::config, "device: process ", r, " would train on its ", devices[r],
-                        ", process 0 on its ", devices[0], "; say device: cuda, and the one without a GPU tells why");
+  if (const auto r = first_other(devices))
+    throw SharedError(ExitCode::config, "device: process ", r, " would train on its ", devices[r],
+                      ", process 0 on its ", devices[0], "; say device: cuda, and the one without a GPU tells why");
   const auto configs = gather(communicator, config::dump(config));
   const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
   std::string lines;
@@ -186,10 +190,9 @@ void check_equal(Communicator& communicator, const RunConfig& config, at::Device
 void check_equal_data(Communicator& communicator, const Trainer& trainer) {
   for (const auto& [key, digest] : trainer.data()) {
     const auto digests = gather(communicator, digest.hex());
-    for (std::size_t r = 1; r < digests.size(); ++r)
-      if (digests[r] != digests[0])
-        throw SharedError(ExitCode::config, key, ": process ", r, " has other data than process 0: digest ", digests[r],
-                          ", not ", digests[0], "; all need the same files");
+    if (const auto r = first_other(digests))
+      throw SharedError(ExitCode::config, key, ": process ", r, " has other data than process 0: digest ", digests[r],
+                        ", not ", digests[0], "; all need the same files");
   }
 }
 
@@ -262,12 +265,11 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
 // The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
 void tell(const Error& error, World& world, Status& status) {
   const std::string what = concat(name(error.code()), ": ", error.what());
-  bool has_left = false;
   try {
-    if (dynamic_cast<const SharedError*>(&error)) world.leave(), has_left = true;
-  } catch (const std::exception&) {  // of a device that works no more, or of a peer; the first error is what matters
+    dynamic_cast<const SharedError*>(&error) ? world.leave() : world.fail(what);
+  } catch (const std::exception&) {  // the device works no more, or a peer is gone; the first error is what matters
+    world.fail(what);
   }
-  if (!has_left) world.fail(what);
   log::write_to_file(log::Level::error, what);
   status.ended(error.code());
 }

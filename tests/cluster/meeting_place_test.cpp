@@ -1,5 +1,6 @@
 #include "peerless/cluster/meeting_place.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -17,6 +18,15 @@ using test::complaint;
 Launch on_one_host(std::uint16_t port) { return {.world_size = 2, .local_size = 2, .host = "node1", .port = port}; }
 Launch on_two_hosts(const std::string& host, std::uint16_t port) {
   return {.world_size = 2, .local_size = 1, .host = host, .port = port};
+}
+
+// "0xc0000202", a name for all we know.
+std::string in_hex(const std::string& address) {
+  in_addr bytes{};
+  EXPECT_EQ(inet_pton(AF_INET, address.c_str(), &bytes), 1) << address;
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%08x", ntohl(bytes.s_addr));
+  return text;
 }
 
 // Whether somebody listens there.
@@ -54,14 +64,16 @@ TEST(MeetingPlace, OfOneHostIsTheLoopbackAddressAlone) {
 // A host often has its own name at 127.0.1.1.
 TEST(MeetingPlace, OfSeveralHostsIsNoLoopbackAddress) {
   const auto port = test::port_nobody_listens_at();
-  const Opened opened{MeetingPlace(on_two_hosts("0x7f000101", port))};  // a name, for all we know
+  const Opened opened{MeetingPlace(on_two_hosts(in_hex("127.0.1.1"), port))};
   EXPECT_EQ(opened.address().host, host_address());
   EXPECT_FALSE(is_loopback(host_address()));
   EXPECT_TRUE(listens({host_address(), port}));
   EXPECT_FALSE(listens({"127.0.0.1", port}));
   // The other processes of this host find it there too.
-  EXPECT_EQ(MeetingPlace(on_two_hosts("0x7f000101", port)).find(), opened.address());
-  EXPECT_EQ(MeetingPlace(on_two_hosts(host_address(), port)).find()->host, host_address());
+  EXPECT_EQ(MeetingPlace(on_two_hosts(in_hex("127.0.1.1"), port)).find(), opened.address());
+  // Another name stays as it is.
+  const auto name = in_hex(host_address());
+  EXPECT_EQ(MeetingPlace(on_two_hosts(name, port)).find()->host, name);
 }
 
 // Several virtual hosts of one machine.

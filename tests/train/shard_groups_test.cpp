@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(OfTablesAlone, Sharded,
                          testing::Combine(testing::Values(Groups{4, 1, 4}, Groups{3, 1, 3, true}, Groups{4, 1, 2}),
                                           testing::Values(peer_alone)));
 
-// Five batches, so that some have nothing to do while others of their group have.
+// Batches that cannot be dealt evenly: some have nothing to do while others of their group have.
 TEST(ShardedEvaluation, IsThatOfOneProcess) {
   const TemporaryFolder folder;
   write_shard(folder / "val.tok", counting_documents({2, 3, 9, 10, 25, 17, 5, 40}));
