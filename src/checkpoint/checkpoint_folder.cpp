@@ -66,6 +66,12 @@ std::filesystem::path CheckpointFolder::free_place_aside(std::int64_t step) cons
   }
 }
 
+void CheckpointFolder::settle() {
+  if (!exists(files_, path_)) return;
+  files_.sync_folder(path_);
+  files_.sync_folder(folder_of(path_));
+}
+
 void CheckpointFolder::set_aside_after(std::int64_t step) {
   bool any = false;
   for (const auto later : steps()) {

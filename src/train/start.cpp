@@ -107,9 +107,11 @@ Checkpoint own_checkpoint(const RunFolder& folder, const std::filesystem::path& 
 }
 
 Start find_start(const RunFolder& folder, const StartOptions& options, Files& files) {
+  CheckpointFolder checkpoints(files, folder.checkpoints());
+  checkpoints.settle();
   std::optional<Checkpoint> own;
   if (options.resume == "auto")
-    own = CheckpointFolder(files, folder.checkpoints()).newest_good();
+    own = checkpoints.newest_good();
   else if (options.resume != "never")
     own = own_checkpoint(folder, options.resume, files);
   if (own) {

@@ -4,6 +4,7 @@
 
 #include "tests/checkpoint/small_state.h"
 #include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -41,7 +42,8 @@ class CheckpointFolderTest : public testing::Test {
 
   const std::string part = "state-00000-of-00001.safetensors";
   MemoryFiles files;
-  CheckpointFolder folder{files, "/runs/a/checkpoints"};
+  FaultyFiles faulty{files};
+  CheckpointFolder folder{faulty, "/runs/a/checkpoints"};
 };
 
 TEST_F(CheckpointFolderTest, WhatWasSavedIsLoadedBitForBit) {
@@ -194,11 +196,16 @@ TEST_F(CheckpointFolderTest, WhenNoneIsIntactItSaysSo) {
 TEST_F(CheckpointFolderTest, ABadSectorIsDamageButWantOfMemoryIsNot) {
   save(1);
   save(2);
-  files.fail_reads_of(folder.path() / step_name(2) / part, EIO);
+  const auto fail_reads = [&](int error) {
+    faulty.arm([&, error, bad = folder.path() / step_name(2) / part](const Operation& operation) {
+      if (operation.verb == "read" && operation.path == bad) operation.fail(error);
+    });
+  };
+  fail_reads(EIO);
   EXPECT_EQ(newest(), 1);
   EXPECT_EQ(opening(2), (Complaint{ExitCode::data, concat("/runs/a/checkpoints/step-000000000002/", part,
                                                           ": cannot read: Input/output error")}));
-  files.fail_reads_of(folder.path() / step_name(2) / part, ENOMEM);
+  fail_reads(ENOMEM);
   EXPECT_EQ(complaint([&] { folder.newest_good(); }).code, ExitCode::io);
 }
 

@@ -6,6 +6,7 @@
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "tests/checkpoint/small_state.h"
 #include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 
 namespace peerless {
@@ -19,13 +20,13 @@ const std::filesystem::path kFolder = "/runs/checkpoints";
 
 class SaveTest : public testing::Test {
  protected:
-  void save(MemoryFiles& files, std::int64_t step) {
+  void save(Files& files, std::int64_t step) {
     SmallRun run(step);
     CheckpointFolder(files, kFolder).save(run.state(), run.info());
   }
 
   // The step that a later process finds, its content checked.
-  std::int64_t newest(MemoryFiles& files) {
+  std::int64_t newest(Files& files) {
     const auto checkpoint = CheckpointFolder(files, kFolder).newest_good();
     if (!checkpoint) return -1;
     SmallRun run;
@@ -54,8 +55,9 @@ TEST_F(SaveTest, KilledOrWithoutPowerAtAnyOperationLeavesTheOldOneOrTheNew) {
     for (int operation = 1;; ++operation) {
       MemoryFiles files;
       save(files, 1);
-      files.die_at(operation);
-      const bool durable = completes([&] { save(files, 2); });
+      FaultyFiles dying(files);
+      dying.arm(fail_from(operation, EIO));
+      const bool durable = completes([&] { save(dying, 2); });
       files.crash(loss);
       const auto found = newest(files);
       ASSERT_TRUE(found == 2 || (found == 1 && !durable)) << "operation " << operation << ": found " << found;
@@ -75,8 +77,9 @@ TEST_F(SaveTest, TheFirstOneEverIsWholeOrAbsent) {
   for (const Loss loss : losses) {
     for (int operation = 1;; ++operation) {
       MemoryFiles files;
-      files.die_at(operation);
-      const bool durable = completes([&] { save(files, 1); });
+      FaultyFiles dying(files);
+      dying.arm(fail_from(operation, EIO));
+      const bool durable = completes([&] { save(dying, 1); });
       files.crash(loss);
       const auto found = newest(files);
       ASSERT_TRUE(found == 1 || (found == -1 && !durable)) << "operation " << operation;
@@ -90,14 +93,14 @@ TEST_F(SaveTest, AFullDiskAtAnyOperationLeavesEverythingAsItWas) {
     MemoryFiles files;
     save(files, 1);
     const auto before = files.tree(kFolder);
-    files.fail_at(operation, ENOSPC);
-    const auto failure = complaint([&] { save(files, 2); });
+    FaultyFiles full(files);
+    full.arm(fail_at(operation, ENOSPC));
+    const auto failure = complaint([&] { save(full, 2); });
     if (failure.code == ExitCode::ok) break;
     EXPECT_EQ(failure.code, ExitCode::io);
     EXPECT_TRUE(failure.text.ends_with("No space left on device")) << failure.text;
     const bool saved = newest(files) == 2;  // only the last sync was missing
     ASSERT_TRUE(saved || files.tree(kFolder) == before) << "operation " << operation;
-    files.heal();
     save(files, 2);
     ASSERT_EQ(newest(files), 2);
   }
@@ -108,8 +111,9 @@ TEST_F(SaveTest, RetentionKilledAtAnyOperationKeepsWhatIsToBeKept) {
     for (int operation = 1;; ++operation) {
       MemoryFiles files;
       for (const std::int64_t step : {1, 2, 3, 4}) save(files, step);
-      files.die_at(operation);
-      const bool done = completes([&] { CheckpointFolder(files, kFolder).prune(2); });
+      FaultyFiles dying(files);
+      dying.arm(fail_from(operation, EIO));
+      const bool done = completes([&] { CheckpointFolder(dying, kFolder).prune(2); });
       files.crash(loss);
       CheckpointFolder folder(files, kFolder);
       ASSERT_NO_THROW(folder.open(4));

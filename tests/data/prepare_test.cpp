@@ -12,6 +12,7 @@
 #include "peerless/base/version.h"
 #include "peerless/data/token_source.h"
 #include "tests/data/shards.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -231,24 +232,25 @@ TEST_F(Prepare, AfterAnyFailureAFolderIsWholeOrAbsentAndARetryWorks) {
   write_documents(30);
   auto in_memory = options();
   in_memory.train = "/out/train", in_memory.val = "/out/val", in_memory.shard_tokens = 500;
-  MemoryFiles files;
+  MemoryFiles whole;
+  FaultyFiles files(whole);
   prepare(files, *tokenizer, in_memory);
   const int operations = files.operations();
-  const auto train = files.tree("/out/train"), val = files.tree("/out/val");
+  const auto train = whole.tree("/out/train"), val = whole.tree("/out/val");
   EXPECT_GT(operations, 20);
 
   for (int i = 1; i <= operations; ++i) {
-    MemoryFiles failing;
-    failing.die_at(i);
+    MemoryFiles left;
+    FaultyFiles failing(left);
+    failing.arm(fail_from(i, EIO));
     EXPECT_THROW(prepare(failing, *tokenizer, in_memory), IoError) << i;
-    failing.heal();
     for (const auto& written : {in_memory.train, in_memory.val}) {
-      if (!exists(failing, written)) continue;
-      EXPECT_EQ(failing.tree(written), written == in_memory.train ? train : val) << i;
-      remove_tree(failing, written);
+      if (!exists(left, written)) continue;
+      EXPECT_EQ(left.tree(written), written == in_memory.train ? train : val) << i;
+      remove_tree(left, written);
     }
-    prepare(failing, *tokenizer, in_memory);
-    EXPECT_EQ(failing.tree("/out/train"), train) << i;
+    prepare(left, *tokenizer, in_memory);
+    EXPECT_EQ(left.tree("/out/train"), train) << i;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -81,7 +82,8 @@ TEST(RunFolder, ARunMayOnlyGoOnWhereThereIsOne) {
 TEST(RunFolder, AFirstStartThatDiedAnywhereIsNoObstacle) {
   int operations = 0;
   {
-    MemoryFiles files;
+    MemoryFiles memory;
+    FaultyFiles files(memory);
     RunFolder::open(files, kRun, RunMode::begin);
     operations = files.operations();
   }
@@ -89,8 +91,9 @@ TEST(RunFolder, AFirstStartThatDiedAnywhereIsNoObstacle) {
   for (int i = 1; i <= operations; ++i) {
     for (const Loss loss : {Loss::nothing, Loss::unsynced_data, Loss::unsynced_names, Loss::unsynced}) {
       MemoryFiles files;
-      files.die_at(i);
-      EXPECT_EQ(opening(files).code, ExitCode::io);
+      FaultyFiles dying(files);
+      dying.arm(fail_from(i, EIO));
+      EXPECT_EQ(opening(dying).code, ExitCode::io);
       files.crash(loss);
       EXPECT_EQ(opening(files), (Complaint{ExitCode::ok, ""})) << "operation " << i;
     }

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 
 namespace peerless {
@@ -23,7 +24,8 @@ class StatusTest : public testing::Test {
     return json.dump();
   }
   MemoryFiles files;
-  Status status{files};
+  FaultyFiles faulty{files};
+  Status status{faulty};
 };
 
 TEST_F(StatusTest, TellsWhereARunStands) {
@@ -62,10 +64,10 @@ TEST_F(StatusTest, TheEndIsTheLastWord) {
 TEST_F(StatusTest, ADiskThatIsFullEndsNoRun) {
   status.running(1);
   for (int operation = 1; operation <= 6; ++operation) {
-    files.fail_at(operation, ENOSPC);
+    faulty.arm(fail_at(operation, ENOSPC));
     EXPECT_NO_THROW(status.running(2)) << operation;
-    files.heal();
   }
+  faulty.arm();
   status.running(3);
   EXPECT_EQ(written(), R"({"state":"running","code":null,"step":3,"max_steps":200,"durable":0})");
 }

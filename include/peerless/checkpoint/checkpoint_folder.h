@@ -2,6 +2,7 @@
 // the newest, so none can point wrongly.
 //
 //   CheckpointFolder folder(disk(), "runs/a/checkpoints");
+//   folder.settle();
 //   if (const auto checkpoint = folder.newest_good()) checkpoint->load(state);
 //   folder.save(state, info);     durable when it returns
 //   folder.prune(3);
@@ -43,6 +44,9 @@ class CheckpointFolder {
   // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify. Each is verified once, when it first
   // stands between others and removal. An exception has cost no checkpoint that was to be kept.
   void prune(std::int64_t keep_last);
+
+  // Makes durable what is there: a process that died may not have lived to do so. Before a run relies on any of it.
+  void settle();
 
   // Renames the checkpoints after `step` to aside-step-... (aside-2-step-... where that is taken): a run that goes back
   // to an older one calls this, lest they come back. They are the user's to remove.
