@@ -7,14 +7,8 @@
 namespace peerless {
 
 void CheckpointFolder::save(const State& state, const CheckpointInfo& info) {
-  Save save(files_, path_, info);
-  try {
-    save.begin(state.size_bytes());
-    save.commit({write_part(files_, save.temporary(), state, 0, 1)});
-  } catch (...) {
-    save.abandon();
-    throw;
-  }
+  NoPeers nobody;
+  save_together(nobody, files_, path_, state, info);
 }
 
 std::vector<std::int64_t> CheckpointFolder::steps() const {

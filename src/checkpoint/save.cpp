@@ -121,6 +121,31 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
   return saved;
 }
 
+void save_together(Peers& peers, Files& files, const fs::path& folder, const State& mine, const CheckpointInfo& info) {
+  const bool leads = peers.rank() == 0;
+  Save save(files, folder, info);
+  try {
+    std::uint64_t bytes = 0;
+    for (const auto& size : peers.collect(std::to_string(mine.size_bytes()))) bytes += std::stoull(size);
+    together(peers, [&] {
+      if (leads) save.begin(bytes);
+    });
+    SavedPart part;
+    together(peers, [&] {
+      part = write_part(files, save.temporary(), mine, static_cast<int>(peers.rank()),
+                        static_cast<int>(peers.world_size()));
+    });
+    std::vector<SavedPart> parts;
+    for (const auto& text : peers.collect(to_text(part))) parts.push_back(to_part(text));
+    together(peers, [&] {
+      if (leads) save.commit(parts);
+    });
+  } catch (...) {
+    if (leads) save.abandon();
+    throw;
+  }
+}
+
 Save::Save(Files& files, fs::path folder, CheckpointInfo info)
     : files_(files),
       folder_(std::move(folder)),

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
 #include "peerless/params/torch_error.h"
 
@@ -70,6 +69,10 @@ at::Tensor bytes_of(const std::string& text) {
   const auto bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
   if (!text.empty()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
   return bytes;
+}
+
+std::string text_of(const at::Tensor& bytes) {
+  return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())};
 }
 
 }  // namespace
@@ -150,32 +153,46 @@ std::vector<std::string> gather(Communicator& communicator, const std::string& h
   texts[rank] = bytes_of(here);
   send_to_all(communicator, Tensors(texts.size(), texts[rank]), texts);
   std::vector<std::string> all;
-  for (const auto& text : texts)
-    all.emplace_back(static_cast<const char*>(text.const_data_ptr()), static_cast<std::size_t>(text.numel()));
+  for (const auto& text : texts) all.push_back(text_of(text));
   return all;
 }
 
+std::vector<std::string> Communicator::collect(const std::string& here) {
+  const auto sizes = gather(*this, static_cast<std::int64_t>(here.size()));
+  if (rank() != 0) {
+    exchange({{0, bytes_of(here)}}, {});
+    return {};
+  }
+  Messages received;
+  for (std::int64_t r = 1; r < world_size(); ++r)
+    received.push_back({r, at::empty({sizes[static_cast<std::size_t>(r)]}, at::kByte)});
+  exchange({}, received);
+  std::vector<std::string> all{here};
+  for (const auto& message : received) all.push_back(text_of(message.tensor));
+  return all;
+}
+
+std::string Communicator::announce(const std::string& here) {
+  const auto size = gather(*this, static_cast<std::int64_t>(here.size())).front();
+  if (rank() != 0) {
+    const auto there = at::empty({size}, at::kByte);
+    exchange({}, {{0, there}});
+    return text_of(there);
+  }
+  Messages sent;
+  for (std::int64_t r = 1; r < world_size(); ++r) sent.push_back({r, bytes_of(here)});
+  exchange(sent, {});
+  return here;
+}
+
 void together(Communicator& communicator, const std::function<void()>& work) {
-  std::optional<SharedError> mine;
-  try {
-    work();
-  } catch (const Error& error) {
-    mine.emplace(error.code(), error.what());
-  } catch (const c10::Error& error) {
-    const Error readable = to_error(error);
-    mine.emplace(readable.code(), readable.what());
-  } catch (const std::exception& error) {
-    mine.emplace(ExitCode::internal, error.what());
-  }
-  const auto outcomes =
-      gather(communicator, mine ? concat(static_cast<int>(mine->code()), " ", mine->what()) : std::string());
-  if (mine) throw SharedError(*mine);
-  for (std::size_t r = 0; r < outcomes.size(); ++r) {
-    if (outcomes[r].empty()) continue;
-    const auto space = outcomes[r].find(' ');
-    throw SharedError(static_cast<ExitCode>(std::stoi(outcomes[r])), "process ", r, ": ",
-                      outcomes[r].substr(space + 1));
-  }
+  together(static_cast<Peers&>(communicator), [&] {
+    try {
+      work();
+    } catch (const c10::Error& error) {
+      throw to_error(error);
+    }
+  });
 }
 
 }  // namespace peerless

@@ -6,6 +6,7 @@
 #include "peerless/base/error.h"
 #include "peerless/cluster/meeting_place.h"
 #include "peerless/cluster/network.h"
+#include "peerless/cluster/store_peers.h"
 #include "src/dist/coordinator_store.h"
 #include "src/dist/process_group.h"
 
@@ -108,6 +109,12 @@ void World::connect(const Launch& launch, const std::string& own_address, const 
 }
 
 World::~World() = default;
+
+std::unique_ptr<Peers> World::peers() {
+  if (!client_) return std::make_unique<NoPeers>();
+  return std::make_unique<cluster::StorePeers>(*client_, concat("peers", ++last_peers_), communicator_->rank(),
+                                               communicator_->world_size());
+}
 
 void World::leave() {
   if (communicator_) communicator_->close();

@@ -1,6 +1,10 @@
 // One save by any number of processes, as a transaction: until commit() returns, nothing that was there has changed,
 // and once it has returned the checkpoint survives a kill or a loss of power.
 //
+//   save_together(peers, files, folder, state, info);     all processes, each with its part of the state
+//
+// which is
+//
 //   process 0     Save save(files, folder, info);  save.begin(bytes of all processes)
 //   everybody     const auto part = write_part(files, save.temporary(), state, rank, world)
 //   process 0     save.commit(all parts)
@@ -19,6 +23,7 @@
 #include <vector>
 
 #include "peerless/base/files.h"
+#include "peerless/base/peers.h"
 #include "peerless/base/state.h"
 #include "peerless/checkpoint/manifest.h"
 
@@ -58,6 +63,10 @@ class Save {
 
 // Writes part `part` of `parts` into the temporary folder; durable when it returns. Empty slices are left out.
 SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
+
+// Saves what all processes hold together; durable when it returns. An error of one is a SharedError of all.
+void save_together(Peers& peers, Files& files, const std::filesystem::path& folder, const State& mine,
+                   const CheckpointInfo& info);
 
 // Removes .tmp-* and .trash-* in a folder of checkpoints.
 void remove_leftovers(Files& files, const std::filesystem::path& folder);

@@ -54,14 +54,7 @@ std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
 // What each process has for this one, by rank, when this one has `to` for each.
 std::vector<std::int64_t> trade(Communicator& communicator, const std::vector<std::int64_t>& to);
 
-// An error that all processes throw at the same place: who throws it need not tell the others.
-class SharedError : public Error {
- public:
-  using Error::Error;
-};
-
-// Calls `work` on all; returns when it went well on all. What it throws on one, all throw as a SharedError: the others
-// with the number of the process before its words.
+// As for peers, and what LibTorch throws becomes an Error of ours.
 void together(Communicator& communicator, const std::function<void()>& work);
 
 }  // namespace peerless

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "peerless/base/peers.h"
+
 namespace peerless {
 
 // A contiguous tensor on its way to or from another rank.
@@ -24,12 +26,8 @@ struct Message {
 };
 using Messages = std::vector<Message>;
 
-class Communicator {
+class Communicator : public Peers {
  public:
-  virtual ~Communicator() = default;
-  virtual std::int64_t rank() const = 0;
-  virtual std::int64_t world_size() const = 0;
-
   // Sends and receives. Those between two ranks come in the order in which they are sent; the receiver knows their size
   // and dtype. Returns when all have come and gone (on a device: in stream order). Empty tensors do not travel.
   virtual void exchange(const Messages& sent, const Messages& received) = 0;
@@ -40,6 +38,9 @@ class Communicator {
   // The same processes once more, made by all of them: its exchanges do not mix with those of this one, so that another
   // thread may make them at the same time. This one outlives it, and has no channels of its own.
   virtual std::unique_ptr<Communicator> channel() = 0;
+
+  std::vector<std::string> collect(const std::string& here) final;
+  std::string announce(const std::string& here) final;
 
   // The last operation: waits until all have come to it, and nothing is on its way any more on any process's device.
   virtual void close() {}

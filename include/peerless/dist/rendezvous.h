@@ -40,6 +40,8 @@ class World {
   World& operator=(const World&) = delete;
 
   Communicator& communicator() { return communicator_ ? *communicator_ : alone(); }
+  // The same processes for another thread, which waits for the others however long they take. All make as many.
+  std::unique_ptr<Peers> peers();
 
   // The end of this process, which all have agreed on, is no loss.
   void leave();
@@ -52,6 +54,7 @@ class World {
   std::unique_ptr<cluster::Server> server_;  // of rank 0
   std::unique_ptr<cluster::Client> client_;
   std::unique_ptr<Communicator> communicator_;
+  int last_peers_ = 0;
 };
 
 }  // namespace peerless

@@ -1,0 +1,78 @@
+// Saves the checkpoints of a run one after another, on a thread of its own, and removes old ones. All processes of the
+// run have one, and use it alike.
+//
+//   Saver saver(files, folder, peers, {.keep_last = 3});
+//   saver.begin(state, info);     waits for the save before, not for this one: the views stay as they are until
+//   saver.finish();               it is durable
+//
+// Failures  A save that the disk fails is tried once more, anew. When that fails too, the run goes on with a warning;
+//           `patience` such saves in a row are an error of the run.
+// Errors    thrown by the next call, on all processes alike, and told by failed(): the last failure, when patience has
+//           run out; whatever else a save throws. finish() throws unless the last save is durable
+// Threads   one beside its own. The destructor waits until no save is under way, which others may hold up
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "peerless/base/peers.h"
+#include "peerless/checkpoint/checkpoint_folder.h"
+
+namespace peerless {
+
+class Saver {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  struct Options {
+    std::int64_t keep_last = 3;
+    std::int64_t patience = 3;
+    std::function<void(std::int64_t step)> on_durable = {};  // on rank 0, from the saver's thread
+  };
+
+  // What is passed by reference outlives it; nobody else uses `peers`.
+  Saver(Files& files, std::filesystem::path folder, Peers& peers, Options options);
+  ~Saver();
+  Saver(const Saver&) = delete;
+  Saver& operator=(const Saver&) = delete;
+
+  void begin(State state, CheckpointInfo info);
+  void finish();
+
+  bool busy() const;
+  bool failed() const;
+  Seconds last_save() const;  // how long the last one took
+
+ private:
+  struct Job {
+    State state;
+    CheckpointInfo info;
+  };
+
+  void work();
+  void save(const Job& job);
+  bool try_to_save(const Job& job, const char* what_then);
+  void wait(std::unique_lock<std::mutex>& lock);
+
+  Files& files_;
+  CheckpointFolder folder_;
+  Peers& peers_;
+  Options options_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::optional<Job> job_;  // until it is done
+  bool ending_ = false;
+  std::int64_t failures_ = 0;  // in a row
+  std::optional<SharedError> last_failure_;
+  std::exception_ptr error_;
+  Seconds last_save_{0};
+  std::thread thread_;
+};
+
+}  // namespace peerless

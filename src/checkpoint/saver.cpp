@@ -1,0 +1,116 @@
+#include "peerless/checkpoint/saver.h"
+
+#include <utility>
+
+#include "peerless/base/log.h"
+
+namespace peerless {
+namespace {
+
+// Whether the next save may go better.
+bool may_pass(const Error& error) { return error.code() == ExitCode::io || error.code() == ExitCode::output; }
+
+}  // namespace
+
+Saver::Saver(Files& files, std::filesystem::path folder, Peers& peers, Options options)
+    : files_(files),
+      folder_(files, std::move(folder)),
+      peers_(peers),
+      options_(std::move(options)),
+      thread_([this] { work(); }) {}
+
+Saver::~Saver() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Saver::begin(State state, CheckpointInfo info) {
+  std::unique_lock lock(mutex_);
+  wait(lock);
+  job_ = Job{std::move(state), std::move(info)};
+  changed_.notify_all();
+}
+
+void Saver::finish() {
+  std::unique_lock lock(mutex_);
+  wait(lock);
+  if (failures_ > 0) throw SharedError(*last_failure_);
+}
+
+bool Saver::busy() const {
+  const std::lock_guard lock(mutex_);
+  return job_.has_value();
+}
+
+bool Saver::failed() const {
+  const std::lock_guard lock(mutex_);
+  return error_ != nullptr;
+}
+
+Saver::Seconds Saver::last_save() const {
+  const std::lock_guard lock(mutex_);
+  return last_save_;
+}
+
+void Saver::wait(std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [this] { return !job_; });
+  if (error_) std::rethrow_exception(error_);
+}
+
+// ---- on the saver's thread ------------------------------------------------------------------------------------------
+
+void Saver::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return job_ || ending_; });
+    if (!job_) return;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      save(*job_);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    error_ = error;
+    job_.reset();
+    changed_.notify_all();
+  }
+}
+
+void Saver::save(const Job& job) {
+  const auto begin = std::chrono::steady_clock::now();
+  const bool durable = try_to_save(job, "trying once more") || try_to_save(job, "the run goes on without it");
+  const std::lock_guard lock(mutex_);
+  last_save_ = std::chrono::steady_clock::now() - begin;
+  failures_ = durable ? 0 : failures_ + 1;
+  if (failures_ >= options_.patience)
+    throw SharedError(last_failure_->code(), failures_, " saves in a row have failed: ", last_failure_->what());
+}
+
+bool Saver::try_to_save(const Job& job, const char* what_then) {
+  const std::int64_t step = job.info.step;
+  try {
+    save_together(peers_, files_, folder_.path(), job.state, job.info);
+  } catch (const Error& error) {
+    if (!may_pass(error)) throw;
+    const std::lock_guard lock(mutex_);
+    last_failure_.emplace(error.code(), "the checkpoint of step ", step, " is not saved: ", error.what());
+    if (peers_.rank() == 0) log::warning(last_failure_->what(), "; ", what_then);
+    return false;
+  }
+  if (peers_.rank() != 0) return true;
+  if (options_.on_durable) options_.on_durable(step);
+  try {
+    folder_.prune(options_.keep_last);
+  } catch (const IoError& error) {
+    log::warning("old checkpoints stay: ", error.what());
+  }
+  return true;
+}
+
+}  // namespace peerless

@@ -1,0 +1,163 @@
+#include "peerless/checkpoint/saver.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "tests/checkpoint/small_state.h"
+#include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
+#include "tests/support/local_peers.h"
+#include "tests/support/memory_files.h"
+
+namespace peerless {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using test::complaint;
+using test::Complaint;
+using test::SmallRun;
+
+constexpr const char* kFolder = "/run/checkpoints";
+constexpr const char* kFull = ": cannot make folder: No space left on device";
+
+class SaverTest : public testing::Test {
+ protected:
+  // A run whose tensors all belong to rank 0.
+  static void begin(Saver& saver, SmallRun& run, std::int64_t rank = 0) {
+    saver.begin(rank == 0 ? run.state() : State(), run.info());
+  }
+  Saver::Options options() {
+    return {.keep_last = 2, .patience = 3, .on_durable = [this](std::int64_t step) { durable_.push_back(step); }};
+  }
+  std::vector<std::int64_t> steps() { return CheckpointFolder(memory_, kFolder).steps(); }
+
+  // No folder can be made while it holds: the disk is full.
+  static void no_folder(const Operation& operation) {
+    if (operation.verb == "make folder" && operation.path.filename() != "checkpoints") operation.fail(ENOSPC);
+  }
+
+  MemoryFiles memory_;
+  FaultyFiles files_{memory_};
+  NoPeers alone_;
+  std::vector<std::int64_t> durable_;
+};
+
+TEST_F(SaverTest, SavesBesideTheRunOneAfterAnother) {
+  std::promise<void> go;
+  files_.arm([&, wait = go.get_future().share()](const Operation& operation) {
+    if (operation.verb == "sync") wait.wait();
+  });
+  SmallRun first(1), second(2), third(3);
+  Saver saver(files_, kFolder, alone_, options());
+  begin(saver, first);  // returns, although it cannot end
+  EXPECT_TRUE(saver.busy());
+  EXPECT_EQ(steps().size(), 0u);
+  auto next = std::async(std::launch::async, [&] {
+    begin(saver, second);
+    begin(saver, third);
+    saver.finish();
+  });
+  EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  go.set_value();
+  next.get();
+  EXPECT_FALSE(saver.busy());
+  EXPECT_THAT(durable_, ElementsAre(1, 2, 3));
+  EXPECT_THAT(steps(), ElementsAre(3, 2));
+  SmallRun loaded;
+  CheckpointFolder(memory_, kFolder).open(3).load(loaded.state());
+  EXPECT_EQ(loaded, third);
+}
+
+TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
+  for (int operation = 1;; ++operation) {
+    MemoryFiles memory;
+    FaultyFiles files(memory);
+    files.arm(fail_at(operation, EIO));
+    SmallRun run(1);
+    Saver saver(files, kFolder, alone_, {.keep_last = 2, .patience = 1});
+    begin(saver, run);
+    EXPECT_NO_THROW(saver.finish()) << "operation " << operation;
+    EXPECT_NO_THROW(CheckpointFolder(memory, kFolder).open(1)) << "operation " << operation;
+    if (files.operations() < operation) break;
+  }
+}
+
+TEST_F(SaverTest, TheRunGoesOnWithoutAFewSavesThatFail) {
+  Saver saver(files_, kFolder, alone_, options());
+  for (const std::int64_t step : {1, 2, 3, 4, 5, 6}) {
+    const bool full = step == 2 || step == 3 || step == 5;
+    files_.arm(full ? no_folder : Hook());
+    SmallRun run(step);
+    begin(saver, run);
+    const auto failure = concat("the checkpoint of step ", step, " is not saved: ", kFolder, "/.tmp-", step_name(step),
+                                "-r1", kFull);
+    EXPECT_EQ(complaint([&] { saver.finish(); }), (full ? Complaint{ExitCode::io, failure} : Complaint{}));
+    EXPECT_FALSE(saver.failed());
+  }
+  EXPECT_THAT(durable_, ElementsAre(1, 4, 6));
+  EXPECT_THAT(steps(), ElementsAre(6, 4));
+}
+
+TEST_F(SaverTest, TooManyInARowEndIt) {
+  Saver saver(files_, kFolder, alone_, options());
+  SmallRun run(1);
+  begin(saver, run);
+  saver.finish();
+  files_.arm(no_folder);
+  for (const std::int64_t step : {2, 3, 4}) {
+    EXPECT_FALSE(saver.failed());
+    SmallRun failing(step);
+    begin(saver, failing);
+    while (saver.busy()) std::this_thread::yield();
+  }
+  EXPECT_TRUE(saver.failed());
+  const Complaint out_of_patience{
+      ExitCode::io, concat("3 saves in a row have failed: the checkpoint of step 4 is not saved: ", kFolder,
+                           "/.tmp-step-000000000004-r1", kFull)};
+  EXPECT_EQ(complaint([&] { begin(saver, run); }), out_of_patience);
+  EXPECT_EQ(complaint([&] { saver.finish(); }), out_of_patience);
+  EXPECT_THAT(steps(), ElementsAre(1));
+}
+
+TEST_F(SaverTest, ABrokenInvariantEndsTheRunAtOnce) {
+  Saver saver(files_, kFolder, alone_, options());
+  SmallRun run(1);
+  State half;
+  half.add({"weight", DType::f32, {8, 3}, {0, 0}, {4, 3}, std::as_writable_bytes(std::span(run.weight)), nullptr});
+  saver.begin(std::move(half), run.info());
+  EXPECT_THAT(complaint([&] { saver.finish(); }).text, HasSubstr("the slices saved do not tile the tensor"));
+  EXPECT_TRUE(saver.failed());
+}
+
+TEST_F(SaverTest, ProcessesFailAndSucceedTogether) {
+  test::with_peers(3, [&](Peers& peers) {
+    FaultyFiles files(memory_);
+    const auto rank = peers.rank();
+    auto told = options();
+    if (rank != 0) told.on_durable = [](std::int64_t) { ADD_FAILURE(); };
+    Saver saver(files, kFolder, peers, told);
+    const auto save = [&](std::int64_t step) {
+      SmallRun run(step);
+      begin(saver, run, rank);
+      return complaint([&] { saver.finish(); }).code;
+    };
+    EXPECT_EQ(save(1), ExitCode::ok);
+    if (rank == 2) files.arm(fail_from(1, ENOSPC));
+    EXPECT_EQ(save(2), ExitCode::io);
+    files.arm();
+    EXPECT_EQ(save(3), ExitCode::ok);
+    if (rank == 1) files.arm(fail_from(1, ENOSPC));
+    EXPECT_EQ(save(4), ExitCode::io);
+    EXPECT_EQ(save(5), ExitCode::io);
+    EXPECT_FALSE(saver.failed());
+    EXPECT_EQ(save(6), ExitCode::io);
+    EXPECT_TRUE(saver.failed());
+  });
+  EXPECT_THAT(durable_, ElementsAre(1, 3));
+  EXPECT_THAT(steps(), ElementsAre(3, 1));
+}
+
+}  // namespace
+}  // namespace peerless
