@@ -35,10 +35,20 @@ void Saver::begin(State state, CheckpointInfo info) {
   changed_.notify_all();
 }
 
+void Saver::wait() {
+  std::unique_lock lock(mutex_);
+  wait(lock);
+}
+
 void Saver::finish() {
   std::unique_lock lock(mutex_);
   wait(lock);
   if (failures_ > 0) throw SharedError(*last_failure_);
+}
+
+void Saver::drain() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !job_; });
 }
 
 bool Saver::busy() const {

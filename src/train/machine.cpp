@@ -10,6 +10,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "peerless/base/text.h"
@@ -59,6 +60,46 @@ PeakRate measure_peak(at::Device device, at::ScalarType dtype) {
   const double best = std::min({seconds(), seconds(), seconds()});
   const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
   return {flops / best, concat("measured: ", dtype == at::kBFloat16 ? "bf16" : "fp32", " matrix product of ", n, "^3")};
+}
+
+namespace {
+
+// The number in the first line that begins with `key`, or the file's only one.
+std::optional<std::int64_t> number_in(const std::filesystem::path& file, const std::string& key = "") {
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(key)) continue;
+    std::istringstream number(line.substr(key.size()));
+    if (std::int64_t value = 0; number >> value) return value;
+    return std::nullopt;  // "max"
+  }
+  return std::nullopt;
+}
+
+// Of a control group, version 2. Pages of files that nobody uses now can be taken from it.
+std::optional<std::int64_t> left_to(const std::filesystem::path& group) {
+  const auto most = number_in(group / "memory.max"), used = number_in(group / "memory.current");
+  if (!most || !used) return std::nullopt;
+  return *most - *used + number_in(group / "memory.stat", "inactive_file ").value_or(0);
+}
+
+}  // namespace
+
+std::optional<std::int64_t> available_memory(const std::filesystem::path& root) {
+  auto available = number_in(root / "proc/meminfo", "MemAvailable:");
+  if (available) *available *= 1024;
+  const auto limit = [&](std::optional<std::int64_t> left) {
+    if (left) available = available ? std::min(*available, *left) : *left;
+  };
+  const auto groups = root / "sys/fs/cgroup";
+  std::ifstream lines(root / "proc/self/cgroup");
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("0::/")) continue;
+    auto group = groups / line.substr(4);
+    for (; group != groups && group.has_relative_path(); group = group.parent_path()) limit(left_to(group));
+  }
+  limit(left_to(groups));  // the root of a container's own
+  return available;
 }
 
 std::int64_t resident_bytes() {

@@ -45,6 +45,13 @@ struct Planner {
     return (by_muon ? 1.0 : 2.0) * static_cast<double>(p.tensor.nbytes()) / static_cast<double>(holders);
   }
 
+  // What this process writes of a checkpoint, and copies for that: its share of what others hold too.
+  double saved_of(const Parameter& p) const {
+    const double copies = static_cast<double>(processes) / static_cast<double>(p.shard.ways);
+    const double moments = moments_of(p);
+    return static_cast<double>(p.tensor.nbytes()) / copies + (config.parallel.zero == 1 ? moments : moments / copies);
+  }
+
   // Distinct rows of a table that so many retrievals of each of its tokens touch, drawn evenly.
   double rows_touched(const TableUse& table, double tokens) const {
     double retrievals = 0;
@@ -134,12 +141,13 @@ std::vector<MemoryPart> plan_memory(const RunConfig& config, std::int64_t vocab,
       compute_dtype(config.train.precision),
       ShardGroups{config.parallel.expert > 1 ? &experts : nullptr, config.parallel.table > 1 ? &tables : nullptr});
   const Planner planner{config, vocab, processes};
-  double weights = 0, dense = 0, moments = 0, row_gradients = 0;
+  double weights = 0, dense = 0, moments = 0, saved = 0, row_gradients = 0;
   for (const auto& p : ParameterSet(*model).parameters()) {
     const auto bytes = static_cast<double>(p.tensor.nbytes());
     weights += bytes;
     if (!p.rows) dense += bytes;
     moments += planner.moments_of(p);
+    saved += planner.saved_of(p);
   }
   for (const auto& table : config.model.tables()) row_gradients += planner.row_gradients(table);
   const bool narrow = config.train.precision == Precision::bf16;
@@ -149,6 +157,7 @@ std::vector<MemoryPart> plan_memory(const RunConfig& config, std::int64_t vocab,
           {"gradients of rows", row_gradients},
           {"kept for backward", planner.activations() + (narrow ? dense / 2 : 0)},
           {"temporaries", planner.temporaries()},
+          {"copy to save", config.checkpoint.mode == SaveMode::async ? saved : 0},
           {"program", kProgram}};
 }
 

@@ -141,7 +141,7 @@ RunFolder open_folder(Communicator& communicator, const RunConfig& config, const
   together(communicator, [&] {
     if (communicator.rank() == 0) folder = RunFolder::open(files, path, mode_of(options));
   });
-  const auto id = gather(communicator, folder ? folder->id() : "").front();
+  const auto id = communicator.announce(folder ? folder->id() : "");
   together(communicator, [&] {
     if (!folder) folder = RunFolder::opened_by_another(files, path, id);
   });
@@ -153,8 +153,8 @@ Start find_start(Communicator& communicator, const RunFolder& folder, const Star
   together(communicator, [&] {
     if (communicator.rank() == 0) start = find_start(folder, options, files);
   });
-  const auto origin = gather(communicator, std::to_string(static_cast<int>(start.origin))).front();
-  const auto path = gather(communicator, start.checkpoint ? start.checkpoint->path().string() : "").front();
+  const auto origin = communicator.announce(std::to_string(static_cast<int>(start.origin)));
+  const auto path = communicator.announce(start.checkpoint ? start.checkpoint->path().string() : "");
   together(communicator, [&] {
     if (communicator.rank() == 0 || path.empty()) return;
     start = {static_cast<Origin>(std::stoi(origin)), Checkpoint::open(files, path)};
@@ -205,19 +205,28 @@ std::int64_t sharers_of_cores(Communicator& communicator) {
   return std::count(all.begin(), all.end(), here);
 }
 
-ExitCode train_in(const RunFolder& folder, const RunConfig& config, const StartOptions& options, const Launch& launch,
+// What must still be there when the others are told that this process fails: it ends with threads of its own, which may
+// wait for them.
+struct Training {
+  std::unique_ptr<Peers> savers;
+  std::optional<RunFolder> folder;
+  std::optional<Trainer> trainer;
+};
+
+ExitCode train_in(Training& training, const RunConfig& config, const StartOptions& options, const Launch& launch,
                   Communicator& communicator, const StopRequest& stop, Status& status, Files& files) {
+  const auto& folder = *training.folder;
+  auto& trainer = training.trainer;
   communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
   communicator.set_activity("building the model");
   const auto& checkpoint = start.checkpoint;
-  std::optional<Trainer> trainer;
   together(communicator, [&] {
     if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
     if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
     if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
     check_division(config, communicator.world_size());
-    trainer.emplace(config, folder, status, launch, communicator, files);
+    trainer.emplace(config, folder, status, launch, communicator, *training.savers, files);
   });
   check_equal_data(communicator, *trainer);
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
@@ -276,19 +285,20 @@ void tell(const Error& error, World& world, Status& status) {
   status.ended(error.code());
 }
 
-ExitCode train_with(World& world, const RunConfig& config, const StartOptions& options, const Launch& launch,
-                    const StopRequest& stop, Status& status, Files& files) {
+ExitCode train_with(World& world, Training& training, const RunConfig& config, const StartOptions& options,
+                    const Launch& launch, const StopRequest& stop, Status& status, Files& files) {
   auto& communicator = world.communicator();
   communicator.set_activity("comparing settings");
   check_equal(communicator, config, choose_device(config.device, launch.local_rank));
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
-  const auto folder = open_folder(communicator, config, options, files);
+  training.folder = open_folder(communicator, config, options, files);
+  training.savers = world.peers();
   if (launch.rank == 0) {
-    log::open_file(folder.log());
-    status.open(folder.status(), config.train.max_steps);
+    log::open_file(training.folder->log());
+    status.open(training.folder->status(), config.train.max_steps);
   }
-  const ExitCode code = train_in(folder, config, options, launch, communicator, stop, status, files);
+  const ExitCode code = train_in(training, config, options, launch, communicator, stop, status, files);
   world.leave();
   status.ended(code);
   return code;
@@ -304,8 +314,9 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
                        .secret = find_secret(process_environment()),
                        .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); }});
   const StopRequest stop;  // before this, a signal ends the process: there is nothing to save yet
+  Training training;
   try {
-    return train_with(world, config, options, launch, stop, status, files);
+    return train_with(world, training, config, options, launch, stop, status, files);
   } catch (const Error& error) {
     tell(error, world, status);
     throw;

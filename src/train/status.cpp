@@ -1,5 +1,6 @@
 #include "peerless/train/status.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "peerless/base/log.h"
@@ -20,11 +21,10 @@ void Status::running(std::int64_t step) {
 }
 
 void Status::durable(std::int64_t step) {
-  {
-    const std::lock_guard lock(mutex_);
-    durable_ = step;
-  }
-  running(step);
+  const std::lock_guard lock(mutex_);
+  durable_ = step;
+  step_ = std::max(step_, step);
+  write("running", std::nullopt);
 }
 
 void Status::ended(ExitCode code) {

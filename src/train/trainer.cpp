@@ -6,9 +6,9 @@
 #include "peerless/base/version.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
+#include "peerless/train/machine.h"
 #include "peerless/train/replica_check.h"
 #include "peerless/train/setup.h"
-#include "peerless/train/shared_save.h"
 
 namespace peerless {
 namespace {
@@ -41,7 +41,7 @@ std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size) {
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-                 Communicator& communicator, Files& files)
+                 Communicator& communicator, Peers& savers, Files& files)
     : config_(config),
       folder_(folder),
       status_(status),
@@ -55,12 +55,26 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       model_(build_model(config, *tokenizer_, device_, {expert_group_.get(), table_group_.get()})),
       step_(*model_, config.optim, communicator, division_of(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
-      checkpoints_(files, folder.checkpoints()) {
+      mode_(config.checkpoint.mode),
+      processes_here_(launch.local_size),
+      saver_(files, folder.checkpoints(), savers,
+             {.keep_last = config.checkpoint.keep_last,
+              .patience = config.checkpoint.max_failed_saves,
+              .on_durable = [this](std::int64_t step) { durable(step); }}) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 
 ExitCode Trainer::run(const StopRequest& stop) {
+  try {
+    return train(stop);
+  } catch (const SharedError&) {
+    saver_.drain();  // all end together, so a save that is under way can end well
+    throw;
+  }
+}
+
+ExitCode Trainer::train(const StopRequest& stop) {
   begin();
   bool stopping = false;
   while (!finished() && !stopping) {
@@ -69,12 +83,12 @@ ExitCode Trainer::run(const StopRequest& stop) {
     progress_->end_step(counters_.step, report, loader_->wait_seconds());
 
     now_at("asking who wants to stop");
-    stopping = asked_to_stop(stop);
+    stopping = agree_to_stop(stop);
     const bool ending = stopping || finished();
     const bool saving = due(config_.checkpoint.every_steps) || ending;  // which compares replicas too
     if (due(config_.parallel.check_every_steps) && !saving) compare_replicas();
     if (due(config_.log.every_steps) || ending || report.skipped) record(report);
-    if (saving) save();
+    if (saving) save(ending);
     if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
     give_up_if_diverged();
   }
@@ -104,13 +118,17 @@ void Trainer::now_at(const char* what, std::int64_t ahead) const {
   communicator_.set_activity(concat("step ", counters_.step + ahead, ": ", what));
 }
 
-bool Trainer::asked_to_stop(const StopRequest& stop) const {
-  const bool asked = any(communicator_, stop.received());
-  if (asked) {
-    progress_->clear_line();
-    log::info(stop.received() ? stop.signal_name() : "another process", " asks to stop: saving first");
-  }
-  return asked;
+// Whether one of all processes is asked to stop. Where one's saver has failed, those of all have or will, and say how.
+bool Trainer::agree_to_stop(const StopRequest& stop) {
+  constexpr std::int64_t kStop = 1, kFailed = 2;
+  std::int64_t all = 0;
+  for (const auto one : gather(communicator_, (stop.received() ? kStop : 0) | (saver_.failed() ? kFailed : 0)))
+    all |= one;
+  if ((all & kFailed) != 0) saver_.wait();
+  if ((all & kStop) == 0) return false;
+  progress_->clear_line();
+  log::info(stop.received() ? stop.signal_name() : "another process", " asks to stop: saving first");
+  return true;
 }
 
 void Trainer::give_up_if_diverged() const {
@@ -217,23 +235,41 @@ void Trainer::validate() {
   metrics_->sync();
 }
 
-void Trainer::save() {
+void Trainer::save(bool ending) {
   now_at("saving");
   compare_replicas();  // none that differs may become durable
   if (leads()) metrics_->sync();
-  State mine = leads() ? counters_.state() : State();
-  mine.add(to_state(part_to_save(tensors_of(Part::all), communicator_)));
-  save_together(communicator_, files_, checkpoints_.path(), mine, checkpoint_info());
-  if (!leads()) return;
+  now_at("waiting for the save before");
+  saver_.wait();
+  const auto part = part_to_save(tensors_of(Part::all), communicator_);
+  saved_counters_ = counters_;
+  State mine = leads() ? saved_counters_.state() : State();
+  const bool beside_training = !ending && can_copy(part);
+  mine.add(beside_training ? staging_.copy(part) : to_state(part));
+  saver_.begin(std::move(mine), checkpoint_info());
+  if (beside_training) return;
+  now_at("saving");
+  ending ? saver_.finish() : saver_.wait();
+}
+
+// Whether there is memory for a copy of what is saved. Once there is none, no more is asked for.
+bool Trainer::can_copy(const NamedTensors& part) {
+  constexpr double kSpare = 1.1;
+  if (mode_ == SaveMode::sync || staging_.has_memory()) return mode_ == SaveMode::async;
+  const auto available = available_memory();
+  const double needed = static_cast<double>(Staging::bytes_for(part) * processes_here_) * kSpare;
+  if (!available || needed <= static_cast<double>(*available)) return true;
+  log::warning("checkpoint.mode: async needs ", human_bytes(needed), " of memory on this host, ",
+               human_bytes(static_cast<double>(*available)), " are free: training waits for its saves instead");
+  mode_ = SaveMode::sync;
+  return false;
+}
+
+// On rank 0, from the saver's thread.
+void Trainer::durable(std::int64_t step) {
   progress_->clear_line();
-  log::info("checkpoint of step ", counters_.step, " is durable");
-  status_.durable(counters_.step);
-  now_at("removing old checkpoints");
-  try {
-    checkpoints_.prune(config_.checkpoint.keep_last);
-  } catch (const IoError& error) {
-    log::warning("old checkpoints stay: ", error.what());
-  }
+  log::info("checkpoint of step ", step, " is durable");
+  status_.durable(step);
 }
 
 void Trainer::compare_replicas() const { check_replicas(communicator_, tensors_of(Part::all), counters_.step); }

@@ -9,7 +9,7 @@
 //           `patience` such saves in a row are an error of the run.
 // Errors    thrown by the next call, on all processes alike, and told by failed(): the last failure, when patience has
 //           run out; whatever else a save throws. finish() throws unless the last save is durable
-// Threads   one beside its own. The destructor waits until no save is under way, which others may hold up
+// Threads   one beside its own. The destructor drains, which other processes may hold up
 #pragma once
 
 #include <chrono>
@@ -42,7 +42,9 @@ class Saver {
   Saver& operator=(const Saver&) = delete;
 
   void begin(State state, CheckpointInfo info);
+  void wait();  // until none is under way, durable or not
   void finish();
+  void drain();  // waits too, and throws nothing
 
   bool busy() const;
   bool failed() const;

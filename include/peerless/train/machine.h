@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <string>
 
 namespace peerless {
@@ -23,6 +25,9 @@ struct PeakRate {
 // The best rate of a few square matrix products on that device, in that dtype: what the machine reaches at its best.
 PeakRate measure_peak(at::Device device, at::ScalarType dtype);
 
+// What processes of this host may still take: as the kernel counts it, and what is left to the control groups that this
+// process is in. None where it cannot be found out. `root` stands for "/".
+std::optional<std::int64_t> available_memory(const std::filesystem::path& root = "/");
 std::int64_t resident_bytes();                  // of this process, now
 std::int64_t peak_resident_bytes();             // the most it ever held
 std::int64_t memory_in_use(at::Device device);  // of a GPU's memory, by tensors; of the host's, resident_bytes()

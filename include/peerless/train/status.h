@@ -8,7 +8,8 @@
 //
 // That it cannot be written is only logged: it must neither end a run nor hide the failure that it tells of.
 //
-// Threads  any: a process that loses another one ends from a thread that watches. After ended() nothing is written.
+// Threads  any: saves, and the loss of another process, are told from threads of their own. After ended() nothing is
+//          written.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "peerless/checkpoint/checkpoint_folder.h"
+#include "peerless/checkpoint/saver.h"
 #include "peerless/cluster/launch.h"
 #include "peerless/data/loader.h"
 #include "peerless/eval/evaluate.h"
@@ -17,6 +17,7 @@
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
 #include "peerless/train/sample_log.h"
+#include "peerless/train/staging.h"
 #include "peerless/train/status.h"
 #include "peerless/train/stop_request.h"
 #include "peerless/train/training_step.h"
@@ -27,7 +28,7 @@ class Trainer {
  public:
   // Opens tokenizer and data, builds and initialises the model. What is passed by reference outlives the trainer.
   Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-          Communicator& communicator, Files& files);
+          Communicator& communicator, Peers& savers, Files& files);
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
@@ -41,15 +42,18 @@ class Trainer {
   ExitCode run(const StopRequest& stop);
 
  private:
+  ExitCode train(const StopRequest& stop);
   void now_at(const char* what, std::int64_t ahead = 0) const;  // for the others; `ahead` of the counters
   void begin();
   void end() const;
-  bool asked_to_stop(const StopRequest& stop) const;
+  bool agree_to_stop(const StopRequest& stop);
   StepReport train_step();
   void give_up_if_diverged() const;
   void record(const StepReport& report);
   void validate();
-  void save();
+  void save(bool ending);
+  bool can_copy(const NamedTensors& part);
+  void durable(std::int64_t step);
   void compare_replicas() const;
 
   NamedTensors tensors_of(Part part) const;
@@ -73,12 +77,17 @@ class Trainer {
   std::shared_ptr<LanguageModel> model_;
   TrainingStep step_;
   Schedule schedule_;
-  CheckpointFolder checkpoints_;
   Counters counters_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<MetricsLog> metrics_;  // of the process that leads
   std::unique_ptr<SampleLog> samples_;   // where asked for
   std::unique_ptr<Progress> progress_;
+
+  SaveMode mode_;
+  std::int64_t processes_here_;
+  Staging staging_;
+  Counters saved_counters_;
+  Saver saver_;  // the last: what it saves and tells must still be there when it ends
 };
 
 }  // namespace peerless
