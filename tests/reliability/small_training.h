@@ -1,0 +1,105 @@
+// Training as the checkpoint room sees it, without LibTorch: processes that go on from the newest good checkpoint, take
+// steps, save, and remove old checkpoints, by the code that the trainer uses. The state of a step is known, so that what
+// is loaded can be told to the bit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "peerless/base/random.h"
+#include "peerless/checkpoint/checkpoint_folder.h"
+#include "peerless/checkpoint/config.h"
+#include "peerless/checkpoint/saver.h"
+
+namespace peerless::reliability {
+
+constexpr std::int64_t kRows = 48, kColumns = 32, kKept = 2;
+
+// What one of `size` processes holds at a step: its rows of a table; on rank 0 the step.
+class SmallState {
+ public:
+  SmallState(std::int64_t rank, std::int64_t size)
+      : first_(kRows * rank / size), end_(kRows * (rank + 1) / size), leads_(rank == 0) {
+    table_.resize(static_cast<std::size_t>((end_ - first_) * kColumns));
+  }
+  static SmallState at(std::int64_t step, std::int64_t rank, std::int64_t size) {
+    SmallState state(rank, size);
+    state.step_ = state.leads_ ? step : 0;
+    std::size_t i = 0;
+    for (auto row = state.first_; row < state.end_; ++row)
+      for (std::int64_t column = 0; column < kColumns; ++column)
+        state.table_[i++] = mix(static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row * kColumns + column));
+    return state;
+  }
+
+  // Views; `owner` keeps this alive as long as they are.
+  State state(std::shared_ptr<SmallState> owner = nullptr) {
+    State state;
+    if (leads_) state.add("step", DType::i64, {}, std::as_writable_bytes(std::span(&step_, 1)), owner);
+    state.add({"table", DType::i64, {kRows, kColumns}, {first_, 0}, {end_ - first_, kColumns},
+               std::as_writable_bytes(std::span(table_)), std::move(owner)});
+    return state;
+  }
+  static CheckpointInfo info(std::int64_t step) {
+    return {.step = step, .run = "r", .program = "0", .config = "", .tokenizer = {1, 2}, .data = {3, 4}};
+  }
+  bool operator==(const SmallState&) const = default;
+
+ private:
+  std::int64_t first_, end_;
+  bool leads_;
+  std::int64_t step_ = 0;
+  std::vector<std::uint64_t> table_;
+};
+
+// The step of the checkpoint that a run would go on from, its content compared with what was saved; 0: none is there.
+inline std::int64_t loadable(const CheckpointFolder& folder) {
+  const auto newest = folder.newest_good();
+  if (!newest) return 0;
+  const std::int64_t step = newest->info().step;
+  SmallState loaded(0, 1);
+  newest->load(loaded.state());
+  if (loaded != SmallState::at(step, 0, 1)) throw Error(ExitCode::data, "step ", step, " is not what was saved");
+  return step;
+}
+
+struct Training {
+  std::filesystem::path folder;
+  std::int64_t saves = 3;  // one a step
+  SaveMode mode = SaveMode::sync;
+  std::function<void(std::int64_t)> acknowledge = {};  // on rank 0: that checkpoint is durable
+};
+
+// One life of one of its processes.
+inline void live(const Training& training, Files& files, Peers& peers) {
+  const auto rank = peers.rank(), size = peers.world_size();
+  CheckpointFolder folder(files, training.folder);
+  std::int64_t step = 0;
+  together(peers, [&] {
+    if (rank != 0) return;
+    folder.settle();
+    const auto newest = folder.newest_good();
+    step = newest ? newest->info().step : 0;
+  });
+  step = std::stoll(peers.announce(std::to_string(step)));
+  together(peers, [&] {
+    if (step == 0) return;
+    SmallState loaded(rank, size);
+    folder.open(step).load_some(loaded.state());
+    if (rank == 0) folder.set_aside_after(step);
+    if (loaded != SmallState::at(step, rank, size)) throw Error(ExitCode::data, "step ", step, " is another's");
+  });
+  Saver saver(files, training.folder, peers, {.keep_last = kKept, .on_durable = training.acknowledge});
+  for (const std::int64_t last = step + training.saves; step < last;) {
+    ++step;
+    const auto copy = std::make_shared<SmallState>(SmallState::at(step, rank, size));
+    saver.begin(copy->state(copy), SmallState::info(step));
+    if (training.mode == SaveMode::sync) saver.wait();
+  }
+  saver.finish();
+}
+
+}  // namespace peerless::reliability
