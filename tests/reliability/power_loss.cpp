@@ -1,0 +1,279 @@
+// Loss of power at every operation: on real file systems over a loop device, which are shut down without their journal
+// (FS_IOC_SHUTDOWN) and mounted again, as a machine that starts anew would; and in memory, where any part of what was not
+// synced survives. Between operations other files may be synced, so that the journal is written at other times too.
+//
+// The real ones need root, loop devices and mkfs; where these are missing, a variant says so and has no trials.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+
+#include <algorithm>
+
+#include "tests/reliability/campaign.h"
+#include "tests/reliability/patterns.h"
+#include "tests/reliability/processes.h"
+#include "tests/support/memory_files.h"
+#include "tests/support/temporary_folder.h"
+
+namespace peerless::reliability {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kOurs = "commit protocol";
+
+int execute(const std::vector<std::string>& command) {
+  return Child([&] {
+           std::vector<char*> argv;
+           for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+           argv.push_back(nullptr);
+           ::execvp(argv[0], argv.data());
+           ::_exit(127);
+         })
+      .wait();
+}
+
+struct FileSystem {
+  std::string name;
+  std::vector<std::string> format;
+  std::string options;
+  std::uintmax_t bytes;
+};
+
+const std::vector<FileSystem> kFileSystems{
+    {"ext4 ordered", {"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"}, "loop,data=ordered", 24U << 20},
+    {"ext4 writeback", {"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"}, "loop,data=writeback", 24U << 20},
+    {"xfs", {"mkfs.xfs", "-q", "-f"}, "loop", 300U << 20},
+};
+
+// A file system in a file, in a mount namespace of this process.
+class Volume {
+ public:
+  explicit Volume(FileSystem kind) : kind_(std::move(kind)) { fs::create_directory(root()); }
+  ~Volume() { unmount(); }
+  Volume(const Volume&) = delete;
+  Volume& operator=(const Volume&) = delete;
+
+  fs::path root() const { return folder_ / "root"; }
+
+  bool format_and_mount() {
+    unmount();
+    fs::remove(image_);
+    { const auto file = disk().create(image_); }
+    fs::resize_file(image_, kind_.bytes);
+    auto command = kind_.format;
+    command.push_back(image_);
+    return execute(command) == 0 && mount();
+  }
+  bool mount() {
+    mounted_ = execute({"mount", "-o", kind_.options, image_, root()}) == 0;
+    return mounted_;
+  }
+  void unmount() {
+    if (mounted_) execute({"umount", root()});
+    mounted_ = false;
+  }
+  // Nothing reaches the disk from now on, the journal neither.
+  void cut_power() const {
+    constexpr unsigned long kShutdown = _IOR('X', 125, std::uint32_t);
+    std::uint32_t without_journal = 2;
+    const int descriptor = ::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    PEERLESS_CHECK(::ioctl(descriptor, kShutdown, &without_journal) == 0, "the file system cannot be shut down");
+    ::close(descriptor);
+  }
+  // The journal is written, as it may be at any time.
+  void commit_journal() const {
+    const int descriptor = ::open((root() / "other").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (::write(descriptor, "x", 1) == 1) ::fsync(descriptor);
+    ::close(descriptor);
+  }
+
+ private:
+  FileSystem kind_;
+  TemporaryFolder folder_;
+  fs::path image_ = folder_ / "image";
+  bool mounted_ = false;
+};
+
+// When the power goes, and when the journal is written before that; 0: never.
+struct Moment {
+  int loss = 0, commit = 0;
+};
+
+Moment any_moment(int loss, Random& random) {
+  const int placement = static_cast<int>(random() % 3);  // none, just before, anywhere before
+  if (placement == 0) return {loss, 0};
+  return {loss, placement == 1 ? loss : static_cast<int>(1 + random() % static_cast<std::uint64_t>(loss))};
+}
+
+// ---- our protocol ---------------------------------------------------------------------------------------------------
+
+class Ours {
+ public:
+  Ours(const FileSystem& kind, Result& result) : volume_(kind), result_(result) {}
+
+  // False where such a file system cannot be had.
+  bool begin() {
+    if (!volume_.format_and_mount()) return false;
+    notes_->acknowledged = 0;
+    live_as_processes({.folder = folder(), .saves = 2}, *notes_, [](std::int64_t) { return Hook(); });
+    return true;
+  }
+
+  int operations() {
+    live_as_processes(training(SaveMode::sync), *notes_, [](std::int64_t) { return Hook(); });
+    return notes_->operations[0];
+  }
+
+  void lose_power(const Moment& moment, SaveMode mode) {
+    notes_->strike("none");
+    live_as_processes(training(mode), *notes_, [&](std::int64_t rank) -> Hook {
+      if (rank != 0) return {};
+      return [&](const Operation& operation) {
+        if (operation.number == moment.commit) volume_.commit_journal();
+        if (operation.number != moment.loss) return;
+        notes_->strike(label(operation));
+        volume_.cut_power();
+        ::kill(0, SIGKILL);
+      };
+    });
+    volume_.unmount();
+    ++result_.trials;
+    ++result_.histogram[notes_->struck.data()];
+    if (volume_.mount())
+      check();
+    else
+      result_.failures.emplace_back("cannot be mounted again");
+  }
+
+ private:
+  fs::path folder() const { return volume_.root() / "checkpoints"; }
+  Training training(SaveMode mode) const { return {.folder = folder(), .saves = 3, .mode = mode}; }
+
+  void check() {
+    try {
+      if (loadable(CheckpointFolder(disk(), folder())) < notes_->acknowledged) ++result_.lost;
+    } catch (const Error& error) {
+      ++result_.unloadable;
+      result_.failures.emplace_back(error.what());
+    }
+  }
+
+  Volume volume_;
+  Result& result_;
+  SharedNotes notes_;
+};
+
+Result ours(const FileSystem& kind, const Request& request, std::int64_t count) {
+  constexpr int kLossesOfAVolume = 50;
+  Result result{"powerloss", concat(kOurs, ", ", kind.name), request.seed};
+  Random random(request.seed);
+  Ours ours(kind, result);
+  if (!ours.begin()) return result;
+  const int operations = ours.operations();
+  for (std::int64_t i = 0; i < (count > 0 ? count : operations); ++i) {
+    if (i % kLossesOfAVolume == 0) ours.begin();
+    const int loss = count > 0 ? static_cast<int>(1 + random() % static_cast<std::uint64_t>(operations)) : static_cast<int>(i + 1);
+    ours.lose_power(any_moment(loss, random), i % 2 == 0 ? SaveMode::sync : SaveMode::async);
+  }
+  return result;
+}
+
+// The same in memory: every operation, with every kind of loss and some by chance.
+Result ours_in_memory(const Request& request) {
+  Result result{"powerloss", concat(kOurs, ", memory"), request.seed};
+  Random random(request.seed);
+  for (int operation = 1, last = 0; last == 0; ++operation) {
+    for (int loss = 0; loss < 8; ++loss) {
+      MemoryFiles memory;
+      FaultyFiles files(memory);
+      NoPeers alone;
+      std::int64_t acknowledged = 0;
+      Training training{.folder = "/run/checkpoints", .saves = 2};
+      training.acknowledge = [&](std::int64_t step) { acknowledged = step; };
+      live(training, files, alone);
+      files.arm(fail_from(operation, EIO));
+      try {
+        live(training, files, alone);
+        last = operation;
+      } catch (const Error&) {
+        // The power is gone.
+      }
+      loss < 4 ? memory.crash(static_cast<Loss>(loss)) : memory.crash(random());
+      ++result.trials;
+      try {
+        if (loadable(CheckpointFolder(memory, training.folder)) < acknowledged) ++result.lost;
+      } catch (const Error& error) {
+        ++result.unloadable;
+        result.failures.emplace_back(error.what());
+      }
+    }
+  }
+  return result;
+}
+
+// ---- controls -------------------------------------------------------------------------------------------------------
+
+// Step 1 is durable; step 2 is being saved.
+void lose_power(const Pattern& pattern, Volume& volume, const Moment& moment, Result& result) {
+  if (!volume.format_and_mount()) return;
+  const fs::path folder = volume.root() / "run";
+  disk().make_folder(folder);
+  pattern.save(disk(), folder, 1);
+  ::sync();
+  const SharedNotes notes;
+  const auto save = [&] {
+    FaultyFiles files(disk());
+    files.arm([&](const Operation& operation) {
+      if (operation.number == moment.commit) volume.commit_journal();
+      if (operation.number != moment.loss) return;
+      volume.cut_power();
+      ::_exit(1);
+    });
+    pattern.save(files, folder, 2);
+    notes->acknowledged = 2;
+    volume.cut_power();
+  };
+  Child(save).wait();
+  volume.unmount();
+  volume.mount();
+  ++result.trials;
+  const auto step = pattern.load(disk(), folder);
+  if (!step)
+    ++result.unloadable;
+  else if (*step < notes->acknowledged)
+    ++result.lost;
+}
+
+Result control(const Pattern& pattern, const FileSystem& kind, const Request& request) {
+  constexpr int kPlacements = 3;
+  Result result{"powerloss", concat(pattern.name, ", ", kind.name), request.seed};
+  result.control = true;
+  MemoryFiles memory;
+  FaultyFiles counted(memory);
+  memory.make_folder("/run");
+  pattern.save(memory, "/run", 1);
+  pattern.save(counted, "/run", 2);
+  Random random(request.seed);
+  Volume volume(kind);
+  for (int operation = 1; operation <= counted.operations() + 1; ++operation)
+    for (int i = 0; i < kPlacements; ++i) lose_power(pattern, volume, any_moment(operation, random), result);
+  return result;
+}
+
+}  // namespace
+
+Results power_loss(const Request& request) {
+  Results results{ours_in_memory(request)};
+  // Mounts of its own, which nobody else sees.
+  const bool may_mount = ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  if (!may_mount) return results;
+  const auto kinds = static_cast<std::int64_t>(kFileSystems.size());
+  for (const auto& kind : kFileSystems)
+    results.push_back(ours(kind, request, request.count == 0 ? 0 : (request.count + kinds - 1) / kinds));
+  for (const auto& pattern : losing_patterns()) results.push_back(control(pattern, kFileSystems.front(), request));
+  return results;
+}
+
+}  // namespace peerless::reliability
