@@ -74,6 +74,8 @@ class DiskOutput : public OutputFile {
     if (::fsync(descriptor_.get()) != 0) fail("sync");
   }
 
+  void uncache() override { ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+
   void close() override {
     if (descriptor_.close() != 0) fail("close");
   }

@@ -71,5 +71,6 @@ void Hasher::update(std::span<const std::byte> bytes) { XXH3_128bits_update(stat
 void Hasher::update(std::string_view bytes) { update(std::as_bytes(std::span(bytes))); }
 
 Digest Hasher::digest() const { return from(XXH3_128bits_digest(state_->xxh)); }
+std::uint64_t Hasher::checksum() const { return XXH3_64bits_digest(state_->xxh); }
 
 }  // namespace peerless

@@ -8,13 +8,12 @@
 #include <utility>
 
 #include "peerless/checkpoint/safetensors.h"
+#include "src/checkpoint/block_reader.h"
 
 namespace peerless {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kChunk = 4 << 20;
 
 std::string list_text(const Shape& shape) {
   std::vector<std::string> numbers;
@@ -37,53 +36,8 @@ Manifest read_manifest(const Files& files, const fs::path& folder) {
   return Manifest::parse(read_text(files, path, Manifest::kMaxBytes), path);
 }
 
-Digest digest_of(const InputFile& file) {
-  Hasher hasher;
-  std::vector<std::byte> chunk(std::min<std::uint64_t>(kChunk, file.size()));
-  for (std::uint64_t done = 0; done < file.size();) {
-    const auto part = std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), file.size() - done));
-    file.read(done, part);
-    hasher.update(part);
-    done += part.size();
-  }
-  return hasher.digest();
-}
-
-// Reads runs of a file, given in ascending order: those that lie close together at once, with what is between them. A
-// part of a table's columns is a run of a few hundred bytes a row.
-class RunReader {
- public:
-  explicit RunReader(const InputFile& file) : file_(file) {}
-
-  void add(std::uint64_t begin, std::span<std::byte> into) {
-    if (!runs_.empty() && (begin - end_of_runs() > kGap || begin + into.size() - runs_.front().begin > kChunk)) flush();
-    runs_.push_back({begin, into});
-  }
-
-  void flush() {
-    if (runs_.size() == 1) {
-      file_.read(runs_.front().begin, runs_.front().into);
-    } else if (!runs_.empty()) {
-      const auto first = runs_.front().begin;
-      chunk_.resize(end_of_runs() - first);
-      file_.read(first, chunk_);
-      for (const auto& run : runs_) std::copy_n(chunk_.data() + (run.begin - first), run.into.size(), run.into.data());
-    }
-    runs_.clear();
-  }
-
- private:
-  static constexpr std::uint64_t kGap = 16 << 10;  // about as fast to read as to leave out
-  struct Run {
-    std::uint64_t begin;
-    std::span<std::byte> into;
-  };
-  std::uint64_t end_of_runs() const { return runs_.back().begin + runs_.back().into.size(); }
-
-  const InputFile& file_;
-  std::vector<Run> runs_;
-  std::vector<std::byte> chunk_;
-};
+// What a bad sector or a file cut short gives.
+bool is_of_the_disk(const IoError& error) { return error.system_error() == EIO || error.system_error() == 0; }
 
 constexpr std::string_view kStepPrefix = "step-";
 
@@ -108,15 +62,23 @@ bool is_damage(const Error& error) {
   return error.code() == ExitCode::data && !dynamic_cast<const NewerFormat*>(&error);
 }
 
-// What the disk cannot give back is damage. Any other failure to read (no memory, too many open files) says nothing
-// about the checkpoint, and must not make anybody take an older one.
+// What the disk cannot give back, asked twice, is damage. Any other failure to read (no memory, too many open files) says
+// nothing about the checkpoint, and must not make anybody take an older one.
 Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
-  try {
-    return Checkpoint(files, folder);
-  } catch (const IoError& error) {
-    if (error.system_error() != EIO && error.system_error() != 0) throw;
-    throw Error(ExitCode::data, error.what());
+  for (bool again = false;; again = true) {
+    try {
+      return Checkpoint(files, folder);
+    } catch (const IoError& error) {
+      if (!is_of_the_disk(error)) throw;
+      if (again) throw Error(ExitCode::data, error.what());
+    }
   }
+}
+
+Checkpoint Checkpoint::open_verified(const Files& files, const fs::path& folder) {
+  auto checkpoint = open(files, folder);
+  checkpoint.verify();
+  return checkpoint;
 }
 
 Checkpoint::Checkpoint(const Files& files, const fs::path& folder)
@@ -125,7 +87,8 @@ Checkpoint::Checkpoint(const Files& files, const fs::path& folder)
     refuse(path_, "holds step ", info().step, ", not the step of its name");
   check_listing(files);
   open_files(files);
-  check_hashes();
+  const bool of_version_1 = std::ranges::any_of(manifest_.files, [](const auto& file) { return file.blocks.empty(); });
+  if (of_version_1) verify();
   find_slices();
 }
 
@@ -156,14 +119,19 @@ void Checkpoint::open_files(const Files& files) {
   }
 }
 
-void Checkpoint::check_hashes() const {
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto found = digest_of(*files_[i]);
-    const auto& stored = manifest_.files[i];
-    if (found != stored.digest) {
-      refuse(path_ / stored.name, "changed since it was written: expected XXH3 ", stored.digest.hex(), ", found ",
-             found.hex());
-    }
+Checkpoint::Readers Checkpoint::readers() const {
+  Readers all;
+  for (std::size_t i = 0; i < files_.size(); ++i)
+    all.emplace_back(*files_[i], manifest_.files[i], path_ / manifest_.files[i].name);
+  return all;
+}
+
+void Checkpoint::verify() const {
+  try {
+    for (const auto& reader : readers()) reader.verify();
+  } catch (const IoError& error) {
+    if (!is_of_the_disk(error)) throw;
+    throw Error(ExitCode::data, error.what());
   }
 }
 
@@ -171,8 +139,9 @@ void Checkpoint::check_hashes() const {
 void Checkpoint::find_slices() {
   using safetensors::Tensor;
   std::vector<std::unordered_map<std::string, Tensor>> stored(files_.size());
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto header = safetensors::read_header(*files_[i], path_ / manifest_.files[i].name);
+  const auto all = readers();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto header = safetensors::read_header(all[i], path_ / manifest_.files[i].name);
     for (auto tensor : header.tensors) {
       tensor.begin += header.data_begin;
       stored[i].emplace(tensor.name, std::move(tensor));
@@ -209,9 +178,10 @@ void Checkpoint::load(const State& state) const {
 
 void Checkpoint::load_some(const State& state) const {
   const auto tensors = matches(state);
+  const auto all = readers();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& entry = state.entries()[i];
-    read(tensors[i], {entry.offset, entry.extent}, entry.bytes);
+    read(all, tensors[i], {entry.offset, entry.extent}, entry.bytes);
   }
 }
 
@@ -239,18 +209,21 @@ std::vector<std::size_t> Checkpoint::matches(const State& state) const {
 }
 
 void Checkpoint::read(std::size_t tensor, const Box& box, std::span<std::byte> into) const {
+  read(readers(), tensor, box, into);
+}
+
+void Checkpoint::read(const Readers& readers, std::size_t tensor, const Box& box, std::span<std::byte> into) const {
   const auto& [name, dtype, shape, slices] = manifest_.tensors.at(tensor);
   const auto width = size_of(dtype);
   PEERLESS_CHECK(into.size() == static_cast<std::size_t>(volume(box.extent)) * width, name, ": ", into.size(),
                  " bytes");
   for (std::size_t i = 0; i < slices.size(); ++i) {
-    RunReader reader(*files_[slices[i].file]);
+    const auto& reader = readers[slices[i].file];
     const std::uint64_t begin = offsets_[tensor][i];
     for_each_shared_run(slices[i].box, box, [&](std::int64_t in_slice, std::int64_t in_box, std::int64_t length) {
-      reader.add(begin + static_cast<std::uint64_t>(in_slice) * width,
-                 into.subspan(static_cast<std::size_t>(in_box) * width, static_cast<std::size_t>(length) * width));
+      reader.read(begin + static_cast<std::uint64_t>(in_slice) * width,
+                  into.subspan(static_cast<std::size_t>(in_box) * width, static_cast<std::size_t>(length) * width));
     });
-    reader.flush();
   }
 }
 

@@ -27,7 +27,7 @@ std::optional<Checkpoint> CheckpointFolder::newest_good() const {
   const auto candidates = steps();
   for (const auto step : candidates) {
     try {
-      return open(step);
+      return Checkpoint::open_verified(files_, path_ / step_name(step));
     } catch (const Error& error) {
       if (!is_damage(error)) throw;
       log::warning(error.what(), "; trying an older checkpoint");
@@ -82,7 +82,7 @@ void CheckpointFolder::set_aside_after(std::int64_t step) {
 bool CheckpointFolder::is_good(std::int64_t step) {
   if (verified_.contains(step)) return true;
   try {
-    open(step);
+    Checkpoint::open_verified(files_, path_ / step_name(step));
   } catch (const Error& error) {
     if (error.code() != ExitCode::data) throw;
     log::warning(error.what(), "; it does not count as kept");

@@ -1,7 +1,9 @@
 #include "peerless/checkpoint/manifest.h"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <charconv>
+#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -18,12 +20,23 @@ constexpr std::string_view kDigestKey = " \"digest\": \"";
 constexpr std::string_view kEnd = "\"}\n";
 constexpr std::size_t kDigestDigits = 32;
 constexpr std::size_t kMaxFileName = 255;
+constexpr std::size_t kBlockDigits = 16;
 
 std::string json_text(std::string_view text) { return Json(text).dump(); }
 
 // One object per line, so that people and line tools can read it.
 std::string lines(const std::vector<std::string>& objects) {
   return objects.empty() ? "[]" : concat("[\n  ", join(objects, ",\n  "), "\n ]");
+}
+
+std::string hex(const std::vector<std::uint64_t>& numbers) {
+  std::string text;
+  for (const auto number : numbers) {
+    std::array<char, kBlockDigits + 1> digits;
+    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(number));
+    text += digits.data();
+  }
+  return text;
 }
 
 bool safe_file_name(std::string_view name) {
@@ -44,7 +57,7 @@ class Parser {
       throw NewerFormat(ExitCode::data, path_, ": format version ", *version,
                         ", written by a newer peerless; this one reads version ", Manifest::kVersion);
     }
-    want(string(json, "format") == kFormat && version == Manifest::kVersion, "format", "the one this program writes");
+    want(string(json, "format") == kFormat && version && *version >= 1, "format", "the one this program writes");
     want(json.size() == 12, "the manifest", "an object of 12 members");
 
     Manifest manifest;
@@ -55,7 +68,7 @@ class Parser {
                      .tokenizer = digest(json, "tokenizer"),
                      .data = digest(json, "data"),
                      .data_sources = strings(json, "data_sources")};
-    for (const auto& file : list(json, "files")) manifest.files.push_back(stored_file(file));
+    for (const auto& file : list(json, "files")) manifest.files.push_back(stored_file(file, *version));
     for (const auto& tensor : list(json, "tensors"))
       manifest.tensors.push_back(stored_tensor(tensor, manifest.files.size()));
     check_names(manifest);
@@ -123,11 +136,27 @@ class Parser {
     return Digest::parse(string(object, key), concat(path_, ": ", key));
   }
 
-  StoredFile stored_file(const Json& json) const {
+  StoredFile stored_file(const Json& json, std::int64_t version) const {
     StoredFile file{string(json, "name"), static_cast<std::uint64_t>(natural(json, "bytes")), digest(json, "xxh3_128")};
-    want(json.size() == 3, "a file", "name, bytes and xxh3_128");
+    if (version > 1) file.blocks = blocks(string(json, "blocks"), file.bytes);
+    want(json.size() == (version > 1 ? 4 : 3), "a file", version > 1 ? "name, bytes, xxh3_128 and blocks"
+                                                                     : "name, bytes and xxh3_128");
     if (!safe_file_name(file.name)) refuse("file name \"", printable(file.name), "\" is refused");
     return file;
+  }
+
+  // 16 digits for each MiB.
+  std::vector<std::uint64_t> blocks(std::string_view text, std::uint64_t bytes) const {
+    const auto count = bytes / StoredFile::kBlockBytes + (bytes % StoredFile::kBlockBytes != 0);
+    want(text.size() / kBlockDigits == count && text.size() % kBlockDigits == 0, "blocks",
+         "16 hexadecimal digits for each MiB");
+    std::vector<std::uint64_t> all(count);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const char* const begin = text.data() + i * kBlockDigits;
+      const auto [end, error] = std::from_chars(begin, begin + kBlockDigits, all[i], 16);
+      want(error == std::errc() && end == begin + kBlockDigits, "blocks", "16 hexadecimal digits for each MiB");
+    }
+    return all;
   }
 
   StoredTensor stored_tensor(const Json& json, std::size_t num_files) const {
@@ -182,8 +211,9 @@ class Parser {
 
 std::string Manifest::text() const {
   std::vector<std::string> file_lines, tensor_lines;
-  for (const auto& [name, bytes, file_digest] : files) {
-    const nlohmann::ordered_json line = {{"name", name}, {"bytes", bytes}, {"xxh3_128", file_digest.hex()}};
+  for (const auto& [name, bytes, file_digest, blocks] : files) {
+    const nlohmann::ordered_json line = {
+        {"name", name}, {"bytes", bytes}, {"xxh3_128", file_digest.hex()}, {"blocks", hex(blocks)}};
     file_lines.push_back(line.dump());
   }
   for (const auto& [name, dtype, shape, slices] : tensors) {

@@ -8,13 +8,13 @@
 
 #include "peerless/checkpoint/checkpoint.h"
 #include "peerless/checkpoint/safetensors.h"
+#include "src/checkpoint/block_reader.h"
 
 namespace peerless {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kChunk = 4 << 20;
 constexpr const char* kTemporary = ".tmp-";
 constexpr const char* kTrash = ".trash-";
 
@@ -28,23 +28,35 @@ class HashedOutput {
   // In chunks small enough to be in the cache still when they are hashed.
   void write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const auto chunk = bytes.first(std::min(kChunk, bytes.size()));
+      const auto chunk = bytes.first(std::min<std::uint64_t>(bytes.size(), StoredFile::kBlockBytes - in_block_));
       file_->write(chunk);
-      hasher_.update(chunk);
+      whole_.update(chunk);
+      block_.update(chunk);
+      in_block_ += chunk.size();
+      if (in_block_ == StoredFile::kBlockBytes) end_block();
       bytes = bytes.subspan(chunk.size());
     }
   }
 
   StoredFile finish(std::string name) {
+    if (in_block_ > 0) end_block();
     file_->sync();
+    file_->uncache();
     file_->close();
-    return {std::move(name), bytes_, hasher_.digest()};
+    return {std::move(name), bytes_, whole_.digest(), std::move(blocks_)};
   }
 
  private:
+  void end_block() {
+    blocks_.push_back(block_.checksum());
+    block_ = Hasher();
+    in_block_ = 0;
+  }
+
   std::unique_ptr<OutputFile> file_;
-  std::uint64_t bytes_;
-  Hasher hasher_;
+  std::uint64_t bytes_, in_block_ = 0;
+  Hasher whole_, block_;
+  std::vector<std::uint64_t> blocks_;
 };
 
 Manifest assemble(const CheckpointInfo& info, const std::vector<SavedPart>& parts) {
@@ -78,13 +90,13 @@ std::string to_text(const SavedPart& part) {
     const Box& box = slices.front().box;
     tensors.push_back({name, name_of(dtype), shape, box.offset, box.extent});
   }
-  return nlohmann::json{part.file.name, part.file.bytes, part.file.digest.hex(), tensors}.dump();
+  return nlohmann::json{part.file.name, part.file.bytes, part.file.digest.hex(), part.file.blocks, tensors}.dump();
 }
 
 SavedPart to_part(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
-  SavedPart part{{json[0], json[1], Digest::parse(json[2].get<std::string>(), "part of a checkpoint")}, {}};
-  for (const auto& tensor : json[3])
+  SavedPart part{{json[0], json[1], Digest::parse(json[2].get<std::string>(), "part of a checkpoint"), json[3]}, {}};
+  for (const auto& tensor : json[4])
     part.tensors.push_back(
         {tensor[0], parse_dtype(tensor[1].get<std::string>()), tensor[2], {{0, {tensor[3], tensor[4]}}}});
   return part;
@@ -117,7 +129,9 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
   output.write(std::as_bytes(std::span(head)));
   for (const auto& entry : state.entries())
     if (!is_empty_slice(entry)) output.write(entry.bytes);
-  saved.file = output.finish(std::move(name));
+  saved.file = output.finish(name);
+  const auto written = files.open(temporary / name);
+  BlockReader(*written, saved.file, temporary / name).verify();
   return saved;
 }
 
@@ -184,7 +198,7 @@ bool Save::clear_the_way(const fs::path& target, const Manifest& manifest) {
   if (!exists(files_, target)) return true;
   bool intact = false, same = false;
   try {
-    const auto there = Checkpoint::open(files_, target);
+    const auto there = Checkpoint::open_verified(files_, target);
     intact = true;
     same = there.manifest().files == manifest.files;
   } catch (const Error& error) {

@@ -115,6 +115,7 @@ bool Saver::try_to_save(const Job& job, const char* what_then) {
   }
   if (peers_.rank() != 0) return true;
   if (options_.on_durable) options_.on_durable(step);
+  folder_.trust(step);
   try {
     folder_.prune(options_.keep_last);
   } catch (const IoError& error) {

@@ -49,7 +49,7 @@ struct Verdict {
 // Nothing for one that a run removes meanwhile.
 std::optional<Verdict> verified(const std::filesystem::path& path) {
   try {
-    const auto checkpoint = Checkpoint::open(disk(), path);
+    const auto checkpoint = Checkpoint::open_verified(disk(), path);
     return Verdict{path, ExitCode::ok, "", checkpoint.size_bytes(), checkpoint.manifest().tensors.size()};
   } catch (const Error& error) {
     if (!exists(disk(), path)) return std::nullopt;

@@ -18,7 +18,7 @@ Manifest example() {
            .tokenizer = {1, 2},
            .data = {3, 4},
            .data_sources = {"a: 5 tokens"}},
-          {{"state-0.safetensors", 123, {5, 6}}, {"state-1.safetensors", 45, {7, 8}}},
+          {{"state-0.safetensors", 123, {5, 6}, {9}}, {"state-1.safetensors", (1 << 20) + 1, {7, 8}, {10, 11}}},
           {{"w", DType::f32, {4, 3}, {{0, {{0, 0}, {2, 3}}}, {1, {{2, 0}, {2, 3}}}}},
            {"step", DType::i64, {}, {{0, {{}, {}}}}}}};
 }
@@ -47,7 +47,7 @@ TEST(Manifest, ReadsBack) {
 
 TEST(Manifest, IsJsonWithALinePerFileAndTensor) {
   EXPECT_TRUE(example().text().starts_with(R"({"format": "peerless checkpoint",
- "version": 1,
+ "version": 2,
  "step": 100,
  "run": "r1",
  "program": "0.1.0",
@@ -58,8 +58,8 @@ TEST(Manifest, IsJsonWithALinePerFileAndTensor) {
  ],
  "config": "seed: 1\nname: \"ü\"\n",
  "files": [
-  {"name":"state-0.safetensors","bytes":123,"xxh3_128":"00000000000000050000000000000006"},
-  {"name":"state-1.safetensors","bytes":45,"xxh3_128":"00000000000000070000000000000008"}
+  {"name":"state-0.safetensors","bytes":123,"xxh3_128":"00000000000000050000000000000006","blocks":"0000000000000009"},
+  {"name":"state-1.safetensors","bytes":1048577,"xxh3_128":"00000000000000070000000000000008","blocks":"000000000000000a000000000000000b"}
  ],
  "tensors": [
   {"name":"w","dtype":"F32","shape":[4,3],"slices":[{"file":0,"offset":[0,0],"extent":[2,3]},{"file":1,"offset":[2,0],"extent":[2,3]}]},
@@ -84,13 +84,13 @@ TEST(Manifest, EveryTruncationAndEveryFlippedBitIsRefused) {
 }
 
 TEST(Manifest, OfALaterVersionSaysSo) {
-  EXPECT_EQ(forged("\"version\": 1", "\"version\": 2"),
-            data("format version 2, written by a newer peerless; this one reads version 1"));
+  EXPECT_EQ(forged("\"version\": 2", "\"version\": 3"),
+            data("format version 3, written by a newer peerless; this one reads version 2"));
 }
 
 TEST(Manifest, OfAnotherFormatIsRefused) {
   EXPECT_EQ(forged("peerless checkpoint", "something else"), data("format must be the one this program writes"));
-  EXPECT_EQ(forged("\"version\": 1", "\"version\": 0"), data("format must be the one this program writes"));
+  EXPECT_EQ(forged("\"version\": 2", "\"version\": 0"), data("format must be the one this program writes"));
   EXPECT_EQ(forged("\"run\": ", "\"more\": 1, \"run\": "), data("the manifest must be an object of 12 members"));
   EXPECT_EQ(forged("\"run\"", "\"step\""), data("key \"step\" twice"));
 }
@@ -103,7 +103,19 @@ TEST(Manifest, FieldsMustHaveTheirTypes) {
             data("tokenizer: a digest has 32 hexadecimal digits, got \"zz\""));
   EXPECT_EQ(forged("\"F32\"", "\"F33\""), data("tensor \"w\": unknown element type \"F33\""));
   EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":null"), data("bytes must be an integer >= 0"));
-  EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":123,\"more\":1"), data("a file must be name, bytes and xxh3_128"));
+  EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":123,\"more\":1"), data("a file must be name, bytes, xxh3_128 and blocks"));
+  EXPECT_EQ(forged("\"version\": 2", "\"version\": 1"), data("a file must be name, bytes and xxh3_128"));
+}
+
+TEST(Manifest, EachMiBHasAChecksum) {
+  const auto wrong = data("blocks must be 16 hexadecimal digits for each MiB");
+  EXPECT_EQ(forged("\"0000000000000009\"", "\"\""), wrong);
+  EXPECT_EQ(forged("\"0000000000000009\"", "\"000000000000009\""), wrong);
+  EXPECT_EQ(forged("\"0000000000000009\"", "\"00000000000000090\""), wrong);
+  EXPECT_EQ(forged("\"0000000000000009\"", "\"000000000000000x\""), wrong);
+  EXPECT_EQ(forged("\"0000000000000009\"", "\"0x00000000000009\""), wrong);
+  EXPECT_EQ(forged("\"bytes\":1048577", "\"bytes\":1048576"), wrong);
+  EXPECT_EQ(forged("\"bytes\":1048577", "\"bytes\":9223372036854775807"), wrong);
 }
 
 TEST(Manifest, FileNamesCannotLeaveTheFolder) {

@@ -17,7 +17,7 @@
 namespace peerless::reliability {
 namespace {
 
-const std::map<std::string, std::function<Results(const Request&)>> kCampaigns{{"kill", kill}, {"powerloss", power_loss}, {"io", io_errors}};
+const std::map<std::string, std::function<Results(const Request&)>> kCampaigns{{"kill", kill}, {"powerloss", power_loss}, {"io", io_errors}, {"flips", flips}};
 
 // Standard error as it was; the log goes nowhere.
 FILE* people() {

@@ -70,6 +70,7 @@ struct Training {
   std::filesystem::path folder;
   std::int64_t saves = 3;  // one a step
   SaveMode mode = SaveMode::sync;
+  std::function<void()> loaded = {};                   // it has gone on from what was there
   std::function<void(std::int64_t)> acknowledge = {};  // on rank 0: that checkpoint is durable
 };
 
@@ -92,6 +93,7 @@ inline void live(const Training& training, Files& files, Peers& peers) {
     if (rank == 0) folder.set_aside_after(step);
     if (loaded != SmallState::at(step, rank, size)) throw Error(ExitCode::data, "step ", step, " is another's");
   });
+  if (training.loaded) training.loaded();
   Saver saver(files, training.folder, peers, {.keep_last = kKept, .on_durable = training.acknowledge});
   for (const std::int64_t last = step + training.saves; step < last;) {
     ++step;

@@ -138,6 +138,7 @@ class FaultyFiles : public Files {
       files_.before("sync", path_);
       below_->sync();
     }
+    void uncache() override { below_->uncache(); }
     void close() override {
       files_.before("close", path_);
       below_->close();

@@ -176,6 +176,7 @@ class MemoryFiles : public Files {
       const std::lock_guard lock(files_.mutex_);
       node_->durable_content = node_->content;
     }
+    void uncache() override {}
     void close() override {}
 
    private:

@@ -28,7 +28,7 @@ Digest digest(std::string_view bytes);
 std::uint64_t checksum(std::span<const std::byte> bytes);
 std::uint64_t checksum(std::string_view bytes);
 
-// The digest of bytes that come in pieces.
+// The digest and the checksum of bytes that come in pieces.
 class Hasher {
  public:
   Hasher();
@@ -39,6 +39,7 @@ class Hasher {
   void update(std::span<const std::byte> bytes);
   void update(std::string_view bytes);
   Digest digest() const;  // of everything so far; more may follow
+  std::uint64_t checksum() const;
 
  private:
   struct State;

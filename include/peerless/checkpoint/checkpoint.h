@@ -1,8 +1,10 @@
-// A verified checkpoint, open for reading.
+// A checkpoint, open for reading.
 //
-// Opening reads every byte once: the manifest's digest, no file missing and none too many, sizes, hashes, and that each
-// file's header says what the manifest says. So nothing that was cut, flipped, swapped or mixed reaches a `State`.
+// Opening compares the manifest's digest, the list of files, their sizes, and that each file's header says what the
+// manifest says; each block of a file is compared with its checksum before a byte of it is handed out. So nothing that
+// was cut, flipped, swapped or mixed reaches a `State`, and who reads a part reads no more than that.
 //
+// Version  of the manifest, 1: no checksums of blocks are there, so that opening verifies all
 // Memory   some MiB; tensors go straight from the file into the views
 // Errors   Error(data), "PATH: what is wrong and where", when the checkpoint is damaged, bad sectors included; no_input
 //          where there is none; IoError(io) when it cannot be read now, whatever it holds
@@ -30,10 +32,14 @@ std::optional<std::int64_t> step_in(
 // Whether an error of opening one says that it is damaged, and not just out of reach for now or for this version.
 bool is_damage(const Error& error);
 
+class BlockReader;
+
 class Checkpoint {
  public:
   // The folder of one step, under any name but another step's.
   static Checkpoint open(const Files& files, const std::filesystem::path& folder);
+  // Reads every byte too.
+  static Checkpoint open_verified(const Files& files, const std::filesystem::path& folder);
 
   const std::filesystem::path& path() const { return path_; }
   const Manifest& manifest() const& { return manifest_; }
@@ -52,12 +58,16 @@ class Checkpoint {
   // The elements in `box` of manifest().tensors[tensor], row-major.
   void read(std::size_t tensor, const Box& box, std::span<std::byte> into) const;
 
+  void verify() const;  // every byte
+
  private:
   Checkpoint(const Files& files, const std::filesystem::path& folder);
 
+  using Readers = std::vector<BlockReader>;  // of the files
+  Readers readers() const;
+  void read(const Readers& readers, std::size_t tensor, const Box& box, std::span<std::byte> into) const;
   void check_listing(const Files& files) const;
   void open_files(const Files& files);
-  void check_hashes() const;
   void find_slices();
   std::vector<std::size_t> matches(const State& state) const;
 

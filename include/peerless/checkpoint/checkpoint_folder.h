@@ -41,6 +41,8 @@ class CheckpointFolder {
   // its error says nothing about damage.
   std::optional<Checkpoint> newest_good() const;
 
+  // That one need not be verified any more before others may be removed: its save has just done so.
+  void trust(std::int64_t step) { verified_.insert(step); }
   // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify. Each is verified once, when it first
   // stands between others and removal. An exception has cost no checkpoint that was to be kept.
   void prune(std::int64_t keep_last);

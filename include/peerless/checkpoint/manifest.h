@@ -31,9 +31,12 @@ struct CheckpointInfo {
 };
 
 struct StoredFile {
+  static constexpr std::uint64_t kBlockBytes = 1 << 20;
+
   std::string name;  // in the checkpoint's folder
   std::uint64_t bytes = 0;
   Digest digest;
+  std::vector<std::uint64_t> blocks = {};  // checksums, one for each MiB; none in version 1
   bool operator==(const StoredFile&) const = default;
 };
 
@@ -60,7 +63,7 @@ class NewerFormat : public Error {
 
 struct Manifest {
   static constexpr const char* kFileName = "MANIFEST.json";
-  static constexpr std::int64_t kVersion = 1;
+  static constexpr std::int64_t kVersion = 2;  // is written; version 1 is read too
   static constexpr std::uint64_t kMaxBytes = 256 << 20;
 
   CheckpointInfo info;

@@ -1,0 +1,41 @@
+// A file of a checkpoint, of which no byte is handed out before the checksum of its block is compared.
+//
+// Cost     whole blocks of 1 MiB are read, straight into the reader's memory where it wants all of one. The last other
+//          one is kept: runs in ascending order read each block once
+// Errors   Error(data): which bytes of which file have changed; IoError when they cannot be read, twice
+// Threads  one
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "peerless/base/files.h"
+#include "peerless/checkpoint/manifest.h"
+
+namespace peerless {
+
+class BlockReader final : public InputFile {
+ public:
+  // What is passed by reference outlives it. Without checksums (of version 1) it hands out what it reads.
+  BlockReader(const InputFile& file, const StoredFile& stored, std::filesystem::path path);
+
+  std::uint64_t size() const override { return stored_.bytes; }
+  void read(std::uint64_t offset, std::span<std::byte> into) const override;
+
+  // Reads all, and compares the digest of the whole too.
+  void verify() const;
+
+ private:
+  std::uint64_t end_of(std::uint64_t block) const;
+  void read_block(std::uint64_t block, std::span<std::byte> into) const;
+  std::span<const std::byte> cached(std::uint64_t block) const;
+
+  const InputFile& file_;
+  const StoredFile& stored_;
+  std::filesystem::path path_;
+  mutable std::vector<std::byte> cache_;
+  mutable std::uint64_t cached_ = ~std::uint64_t{0};  // the number of the block in it
+};
+
+}  // namespace peerless
