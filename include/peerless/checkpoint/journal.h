@@ -1,0 +1,65 @@
+// journal.json: what a run remembers of itself beside its checkpoints. Process 0 alone reads and writes it.
+//
+//   {"version":1,"starts":1,"durable":300,"good":200,"rollbacks":1,"skip":{"step":200,"samples":8320}}
+//
+// starts     of processes that have not ended in order since the newest checkpoint became durable, this one included
+// durable    the step of that checkpoint;  good: of the newest one after which training has gone well for a while
+// rollbacks  how often the run has gone back to a good checkpoint;  skip: where that was last, and with which samples it
+//            went on from there, instead of those that the checkpoint says
+//
+// Nothing depends on it but when to give up, and which samples follow a rollback. One that cannot be read is set aside
+// with a warning, and a new one begun.
+//
+// Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn: what
+//          they say must not end a run
+// Threads  any
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "peerless/base/files.h"
+
+namespace peerless {
+
+class Journal {
+ public:
+  struct Skip {
+    std::int64_t step, samples;
+    bool operator==(const Skip&) const = default;
+  };
+
+  Journal(Files& files, std::filesystem::path file);
+
+  // One more start. Error(no_progress), and nothing is counted, where there were `most` since a checkpoint last became
+  // durable.
+  void start(std::int64_t most);
+  // The process ends in order: its start does not count.
+  void end();
+
+  void durable(std::int64_t step);
+  void good(std::int64_t step);
+  void roll_back(const Skip& skip);
+
+  std::int64_t good() const;
+  std::int64_t rollbacks() const;
+  std::optional<Skip> skip() const;
+
+ private:
+  struct Entries {
+    std::int64_t starts = 0, durable = 0, good = 0, rollbacks = 0;
+    std::optional<Skip> skip = std::nullopt;
+  };
+  static Entries parse(const std::string& text, const std::filesystem::path& file);
+  void write() const;
+  void try_to_write() const;
+
+  Files& files_;
+  std::filesystem::path file_;
+  mutable std::mutex mutex_;
+  Entries entries_;
+};
+
+}  // namespace peerless

@@ -1,0 +1,114 @@
+#include "peerless/checkpoint/journal.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
+#include "tests/support/memory_files.h"
+
+namespace peerless {
+namespace {
+
+using test::Complaint;
+using test::complaint;
+
+constexpr const char* kFile = "/run/journal.json";
+constexpr std::int64_t kMost = 3;
+
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() { files_.make_folder("/run"); }
+  Complaint start() {
+    return complaint([&] { Journal(files_, kFile).start(kMost); });
+  }
+  MemoryFiles files_;
+};
+
+TEST_F(JournalTest, RemembersWhatItIsTold) {
+  {
+    Journal journal(files_, kFile);
+    EXPECT_EQ(journal.good(), 0);
+    journal.start(kMost);
+    journal.durable(300);
+    journal.good(200);
+    journal.roll_back({200, 8320});
+  }
+  EXPECT_EQ(files_.content(kFile),
+            "{\"version\":1,\"starts\":0,\"durable\":300,\"good\":200,\"rollbacks\":1,"
+            "\"skip\":{\"step\":200,\"samples\":8320}}\n");
+  const Journal again(files_, kFile);
+  EXPECT_EQ(again.good(), 200);
+  EXPECT_EQ(again.rollbacks(), 1);
+  EXPECT_EQ(again.skip(), (Journal::Skip{200, 8320}));
+}
+
+TEST_F(JournalTest, TooManyStartsWithoutProgressAreRefused) {
+  for (int i = 0; i < kMost; ++i) EXPECT_EQ(start(), Complaint{});
+  const Complaint refused{ExitCode::no_progress,
+                          "/run: 3 starts in a row ended before a checkpoint newer than step 0 was durable; see log.txt "
+                          "for why; to try again, remove /run/journal.json"};
+  EXPECT_EQ(start(), refused);
+  EXPECT_EQ(start(), refused);
+  files_.remove(kFile);
+  EXPECT_EQ(start(), Complaint{});
+}
+
+TEST_F(JournalTest, ProgressAndAnEndInOrderGiveNewStarts) {
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(start(), Complaint{});
+    EXPECT_EQ(start(), Complaint{});
+    Journal journal(files_, kFile);
+    journal.start(kMost);
+    round % 2 == 0 ? journal.durable(100 * round) : journal.end();
+  }
+}
+
+TEST_F(JournalTest, OneThatCannotBeReadIsSetAside) {
+  for (const auto* const text :
+       {"", "{}", "nonsense", "{\"version\":2,\"starts\":0,\"durable\":0,\"good\":0,\"rollbacks\":0}",
+        "{\"version\":1,\"starts\":-1,\"durable\":0,\"good\":0,\"rollbacks\":0}",
+        "{\"version\":1,\"starts\":0,\"durable\":0,\"good\":0,\"rollbacks\":0,\"skip\":3}"}) {
+    files_.put(kFile, text);
+    EXPECT_EQ(start(), Complaint{}) << text;
+    EXPECT_EQ(files_.content("/run/aside-journal.json"), text);
+    EXPECT_EQ(Journal(files_, kFile).good(), 0);
+    files_.remove(kFile);
+  }
+}
+
+TEST_F(JournalTest, IsWholeWhateverTheDiskKeeps) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    MemoryFiles files;
+    files.make_folder("/run");
+    files.sync_folder("/");
+    FaultyFiles dying(files);
+    std::int64_t told = 0;
+    dying.arm(fail_from(static_cast<int>(1 + seed % 40), EIO));
+    try {
+      Journal journal(dying, kFile);
+      for (std::int64_t step = 1; step < 5; ++step) {
+        journal.roll_back({step, step});
+        told = step;
+      }
+    } catch (const IoError&) {
+      // The power is gone.
+    }
+    files.crash(seed);
+    const Journal journal(files, kFile);
+    EXPECT_GE(journal.rollbacks(), told) << seed;
+    EXPECT_FALSE(exists(files, "/run/aside-journal.json")) << seed;
+  }
+}
+
+TEST_F(JournalTest, AFullDiskEndsNoRun) {
+  FaultyFiles full(files_);
+  Journal journal(full, kFile);
+  full.arm(fail_from(1, ENOSPC));
+  EXPECT_NO_THROW(journal.durable(1));
+  EXPECT_NO_THROW(journal.good(1));
+  EXPECT_NO_THROW(journal.end());
+  EXPECT_EQ(complaint([&] { journal.roll_back({1, 2}); }).code, ExitCode::io);
+}
+
+}  // namespace
+}  // namespace peerless
