@@ -16,17 +16,17 @@
 
 namespace peerless::reliability {
 
-constexpr std::int64_t kRows = 48, kColumns = 32, kKept = 2;
+constexpr std::int64_t kColumns = 32, kKept = 2;
 
 // What one of `size` processes holds at a step: its rows of a table; on rank 0 the step.
 class SmallState {
  public:
-  SmallState(std::int64_t rank, std::int64_t size)
-      : first_(kRows * rank / size), end_(kRows * (rank + 1) / size), leads_(rank == 0) {
+  explicit SmallState(std::int64_t rows, std::int64_t rank = 0, std::int64_t size = 1)
+      : rows_(rows), first_(rows * rank / size), end_(rows * (rank + 1) / size), leads_(rank == 0) {
     table_.resize(static_cast<std::size_t>((end_ - first_) * kColumns));
   }
-  static SmallState at(std::int64_t step, std::int64_t rank, std::int64_t size) {
-    SmallState state(rank, size);
+  static SmallState at(std::int64_t step, std::int64_t rows, std::int64_t rank = 0, std::int64_t size = 1) {
+    SmallState state(rows, rank, size);
     state.step_ = state.leads_ ? step : 0;
     std::size_t i = 0;
     for (auto row = state.first_; row < state.end_; ++row)
@@ -39,7 +39,7 @@ class SmallState {
   State state(std::shared_ptr<SmallState> owner = nullptr) {
     State state;
     if (leads_) state.add("step", DType::i64, {}, std::as_writable_bytes(std::span(&step_, 1)), owner);
-    state.add({"table", DType::i64, {kRows, kColumns}, {first_, 0}, {end_ - first_, kColumns},
+    state.add({"table", DType::i64, {rows_, kColumns}, {first_, 0}, {end_ - first_, kColumns},
                std::as_writable_bytes(std::span(table_)), std::move(owner)});
     return state;
   }
@@ -49,20 +49,22 @@ class SmallState {
   bool operator==(const SmallState&) const = default;
 
  private:
-  std::int64_t first_, end_;
+  std::int64_t rows_, first_, end_;
   bool leads_;
   std::int64_t step_ = 0;
   std::vector<std::uint64_t> table_;
 };
 
+constexpr std::int64_t kRows = 48;  // 12 KB
+
 // The step of the checkpoint that a run would go on from, its content compared with what was saved; 0: none is there.
-inline std::int64_t loadable(const CheckpointFolder& folder) {
+inline std::int64_t loadable(const CheckpointFolder& folder, std::int64_t rows = kRows) {
   const auto newest = folder.newest_good();
   if (!newest) return 0;
   const std::int64_t step = newest->info().step;
-  SmallState loaded(0, 1);
+  SmallState loaded(rows);
   newest->load(loaded.state());
-  if (loaded != SmallState::at(step, 0, 1)) throw Error(ExitCode::data, "step ", step, " is not what was saved");
+  if (loaded != SmallState::at(step, rows)) throw Error(ExitCode::data, "step ", step, " is not what was saved");
   return step;
 }
 
@@ -70,6 +72,7 @@ struct Training {
   std::filesystem::path folder;
   std::int64_t saves = 3;  // one a step
   SaveMode mode = SaveMode::sync;
+  std::int64_t rows = kRows;
   std::function<void()> loaded = {};                   // it has gone on from what was there
   std::function<void(std::int64_t)> acknowledge = {};  // on rank 0: that checkpoint is durable
 };
@@ -88,16 +91,16 @@ inline void live(const Training& training, Files& files, Peers& peers) {
   step = std::stoll(peers.announce(std::to_string(step)));
   together(peers, [&] {
     if (step == 0) return;
-    SmallState loaded(rank, size);
+    SmallState loaded(training.rows, rank, size);
     folder.open(step).load_some(loaded.state());
     if (rank == 0) folder.set_aside_after(step);
-    if (loaded != SmallState::at(step, rank, size)) throw Error(ExitCode::data, "step ", step, " is another's");
+    if (loaded != SmallState::at(step, training.rows, rank, size)) throw Error(ExitCode::data, "step ", step, " is another's");
   });
   if (training.loaded) training.loaded();
   Saver saver(files, training.folder, peers, {.keep_last = kKept, .on_durable = training.acknowledge});
   for (const std::int64_t last = step + training.saves; step < last;) {
     ++step;
-    const auto copy = std::make_shared<SmallState>(SmallState::at(step, rank, size));
+    const auto copy = std::make_shared<SmallState>(SmallState::at(step, training.rows, rank, size));
     saver.begin(copy->state(copy), SmallState::info(step));
     if (training.mode == SaveMode::sync) saver.wait();
   }
