@@ -113,23 +113,29 @@ class DiskInput : public InputFile {
 
 class DiskLock : public FileLock {
  public:
-  DiskLock(const Path& path, std::string_view holder) : descriptor_(open_and_lock(path)) {
+  explicit DiskLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+  static std::unique_ptr<FileLock> take(const Path& path, std::string_view holder) {
+    auto descriptor = open_and_lock(path);
+    if (descriptor.get() < 0) return nullptr;
     // Whose it is serves messages alone: a full disk must not keep a run from starting.
-    if (::ftruncate(descriptor_.get(), 0) == 0) {
-      [[maybe_unused]] const auto written = ::pwrite(descriptor_.get(), holder.data(), holder.size(), 0);
+    if (::ftruncate(descriptor.get(), 0) == 0) {
+      [[maybe_unused]] const auto written = ::pwrite(descriptor.get(), holder.data(), holder.size(), 0);
     }
+    return std::make_unique<DiskLock>(std::move(descriptor));
   }
 
  private:
   static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
   static constexpr int kAttempts = 100;  // a file system may give a file other numbers each time it is asked
 
-  // Again where the holder before removed the file meanwhile: who comes next would make and lock another one.
+  // None where the file system knows no locks. Again where the holder before removed the file meanwhile: who comes next would make and lock another one.
   static Descriptor open_and_lock(const Path& path) {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       Descriptor descriptor(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); }));
       if (descriptor.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
       if (retry_interrupted([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) != 0) {
+        if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) return Descriptor();
         if (errno != EWOULDBLOCK) throw IoError(ExitCode::io, "lock", path, errno);
         throw Error(ExitCode::output, printable(path.parent_path().string()), ": in use by ",
                     printable(content(descriptor)));
@@ -189,7 +195,7 @@ class Disk : public Files {
   }
 
   std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) override {
-    return std::make_unique<DiskLock>(file, holder);
+    return DiskLock::take(file, holder);
   }
 
   std::unique_ptr<InputFile> open(const Path& file) const override { return std::make_unique<DiskInput>(file); }

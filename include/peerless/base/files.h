@@ -77,7 +77,7 @@ class Files {
   virtual void truncate(const Path& file, std::uint64_t size) = 0;
   virtual void sync_folder(const Path& folder) = 0;  // makes creations, renames and removals in it durable
   // Locks a file, made when absent, and writes into it who `holder` is. Error(output), which names the holder, when
-  // somebody else has it. The holder may remove the file.
+  // somebody else has it. The holder may remove the file. Null where the file system knows no locks.
   virtual std::unique_ptr<FileLock> lock(const Path& file, std::string_view holder) = 0;
 
   virtual std::unique_ptr<InputFile> open(const Path& file) const = 0;  // a regular file; links are followed

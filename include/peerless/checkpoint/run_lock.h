@@ -1,0 +1,60 @@
+// Keeps a run's folder to one process.
+//
+// The system's lock on .lock ends with its process. On local disks, NFS and most others it is all that is needed; but
+// some shared file systems have none, and some keep it from other processes of the same host alone. So the holder also
+// writes its name into .owner, and a byte more every `beat`. Who finds there the name of a process of another host waits
+// for `patience`: a file that grows is a living one's, another is taken over. A holder that was taken for dead finds
+// another's name in the file, and check() says so.
+//
+// Errors   Error(output), which names the holder; IoError
+// Threads  any; one of its own writes
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "peerless/base/files.h"
+
+namespace peerless {
+
+struct LockTiming {
+  std::chrono::milliseconds beat{10'000};
+  std::chrono::milliseconds patience{45'000};
+};
+
+class RunLock {
+ public:
+  // `machine` tells those apart that do not see each other's locks; `holder` is for people.
+  RunLock(Files& files, std::filesystem::path folder, const std::string& machine, const std::string& holder,
+          LockTiming timing = {});
+  ~RunLock();  // the next one need not wait
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+  // Before anything that must not happen twice: throws where another process has taken over.
+  void check() const;
+
+ private:
+  void take_over(const std::string& machine);
+  void wait_for_its_end(const std::string& content) const;
+  void beat();
+  bool is_ours(const std::string& content) const;
+  std::string content() const;  // of the owner file; empty where there is none
+
+  Files& files_;
+  std::filesystem::path folder_, owner_file_;
+  std::string owner_;  // our line in it
+  LockTiming timing_;
+  std::unique_ptr<FileLock> system_lock_;
+  std::mutex mutex_;
+  std::condition_variable ending_changed_;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace peerless

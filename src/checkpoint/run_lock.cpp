@@ -1,0 +1,120 @@
+#include "peerless/checkpoint/run_lock.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "peerless/base/hash.h"
+#include "peerless/base/log.h"
+#include "peerless/base/random.h"
+
+namespace peerless {
+namespace {
+
+constexpr const char* kLock = ".lock";
+constexpr const char* kOwner = ".owner";
+constexpr std::uint64_t kMaxBytes = 1 << 20;  // four months of beats
+
+std::string new_token() {
+  std::random_device entropy;
+  return Digest{mix(entropy(), entropy()), mix(entropy(), entropy())}.hex();
+}
+
+// "TOKEN MACHINE HOLDER\n", then a byte for each beat.
+std::string_view first_line(std::string_view content) { return content.substr(0, content.find('\n')); }
+
+std::string_view word(std::string_view line, int number) {
+  for (; number > 0; --number) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
+  return line.substr(0, line.find(' '));
+}
+
+std::string_view holder_of(std::string_view content) {
+  auto line = first_line(content);
+  for (int i = 0; i < 2; ++i) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
+  return line.empty() ? "another process" : line;
+}
+
+}  // namespace
+
+RunLock::RunLock(Files& files, std::filesystem::path folder, const std::string& machine, const std::string& holder,
+                 LockTiming timing)
+    : files_(files),
+      folder_(std::move(folder)),
+      owner_file_(folder_ / kOwner),
+      owner_(concat(new_token(), " ", machine, " ", holder, "\n")),
+      timing_(timing),
+      system_lock_(files.lock(folder_ / kLock, holder)) {
+  take_over(machine);
+  check();
+  thread_ = std::thread([this] { beat(); });
+}
+
+RunLock::~RunLock() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  ending_changed_.notify_all();
+  thread_.join();
+  try {
+    if (is_ours(content())) files_.remove(owner_file_);
+  } catch (const Error&) {
+    // The next one waits a little.
+  }
+}
+
+void RunLock::check() const {
+  const auto now = content();
+  if (is_ours(now)) return;
+  throw Error(ExitCode::output, printable(folder_.string()), ": taken over by ", printable(holder_of(now)),
+              ", to which this process looked dead");
+}
+
+// Who has the system's lock on the machine of the owner before knows that it is dead. Of several that find a dead one's
+// file, the last to write has it; the others notice in check().
+void RunLock::take_over(const std::string& machine) {
+  const auto before = content();
+  if (!before.empty()) {
+    const bool seen_to_be_dead = system_lock_ && word(first_line(before), 1) == machine;
+    if (!seen_to_be_dead) wait_for_its_end(before);
+  }
+  const auto own = folder_ / concat(kOwner, ".", word(owner_, 0));  // no other process writes it
+  write_atomically(files_, own, owner_);
+  files_.rename(own, owner_file_);
+}
+
+void RunLock::wait_for_its_end(const std::string& before) const {
+  log::info(folder_, ": waits for ", std::chrono::duration_cast<std::chrono::seconds>(timing_.patience).count(),
+            " s whether ", printable(holder_of(before)), " still lives");
+  const auto until = std::chrono::steady_clock::now() + timing_.patience;
+  while (std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::min(timing_.beat, timing_.patience) / 10);
+    const auto now = content();
+    if (now.empty()) return;
+    if (now != before)
+      throw Error(ExitCode::output, printable(folder_.string()), ": in use by ", printable(holder_of(now)));
+  }
+}
+
+void RunLock::beat() {
+  std::unique_lock lock(mutex_);
+  while (!ending_changed_.wait_for(lock, timing_.beat, [this] { return ending_; })) {
+    try {
+      if (!is_ours(content())) return;  // check() says the rest
+      const auto file = files_.append(owner_file_);
+      file->write(".");
+      file->sync();
+      file->close();
+    } catch (const Error& error) {
+      log::warning(error.what());
+    }
+  }
+}
+
+bool RunLock::is_ours(const std::string& content) const { return content.starts_with(owner_); }
+
+std::string RunLock::content() const {
+  return exists(files_, owner_file_) ? read_text(files_, owner_file_, kMaxBytes) : std::string();
+}
+
+}  // namespace peerless
