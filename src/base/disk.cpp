@@ -129,7 +129,8 @@ class DiskLock : public FileLock {
   static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
   static constexpr int kAttempts = 100;  // a file system may give a file other numbers each time it is asked
 
-  // None where the file system knows no locks. Again where the holder before removed the file meanwhile: who comes next would make and lock another one.
+  // None where the file system knows no locks. Again where the holder before removed the file meanwhile: who comes next
+  // would make and lock another one.
   static Descriptor open_and_lock(const Path& path) {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       Descriptor descriptor(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); }));

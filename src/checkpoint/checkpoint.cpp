@@ -62,8 +62,8 @@ bool is_damage(const Error& error) {
   return error.code() == ExitCode::data && !dynamic_cast<const NewerFormat*>(&error);
 }
 
-// What the disk cannot give back, asked twice, is damage. Any other failure to read (no memory, too many open files) says
-// nothing about the checkpoint, and must not make anybody take an older one.
+// What the disk cannot give back, asked twice, is damage. Any other failure to read (no memory, too many open files)
+// says nothing about the checkpoint, and must not make anybody take an older one.
 Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
   for (bool again = false;; again = true) {
     try {

@@ -139,8 +139,8 @@ class Parser {
   StoredFile stored_file(const Json& json, std::int64_t version) const {
     StoredFile file{string(json, "name"), static_cast<std::uint64_t>(natural(json, "bytes")), digest(json, "xxh3_128")};
     if (version > 1) file.blocks = blocks(string(json, "blocks"), file.bytes);
-    want(json.size() == (version > 1 ? 4 : 3), "a file", version > 1 ? "name, bytes, xxh3_128 and blocks"
-                                                                     : "name, bytes and xxh3_128");
+    want(json.size() == (version > 1 ? 4 : 3), "a file",
+         version > 1 ? "name, bytes, xxh3_128 and blocks" : "name, bytes and xxh3_128");
     if (!safe_file_name(file.name)) refuse("file name \"", printable(file.name), "\" is refused");
     return file;
   }

@@ -135,7 +135,8 @@ SavedPart write_part(Files& files, const fs::path& temporary, const State& state
   return saved;
 }
 
-void save_together(Peers& peers, Files& files, const fs::path& folder, const State& mine, const CheckpointInfo& info) {
+void save_together(Peers& peers, Files& files, const fs::path& folder, const State& mine, const CheckpointInfo& info,
+                   const std::function<void()>& may_commit) {
   const bool leads = peers.rank() == 0;
   Save save(files, folder, info);
   try {
@@ -152,7 +153,9 @@ void save_together(Peers& peers, Files& files, const fs::path& folder, const Sta
     std::vector<SavedPart> parts;
     for (const auto& text : peers.collect(to_text(part))) parts.push_back(to_part(text));
     together(peers, [&] {
-      if (leads) save.commit(parts);
+      if (!leads) return;
+      may_commit();
+      save.commit(parts);
     });
   } catch (...) {
     if (leads) save.abandon();

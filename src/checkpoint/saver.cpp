@@ -8,16 +8,14 @@ namespace peerless {
 namespace {
 
 // Whether the next save may go better.
-bool may_pass(const Error& error) { return error.code() == ExitCode::io || error.code() == ExitCode::output; }
+bool may_pass(const Error& error) { return error.code() == ExitCode::io; }
 
 }  // namespace
 
 Saver::Saver(Files& files, std::filesystem::path folder, Peers& peers, Options options)
-    : files_(files),
-      folder_(files, std::move(folder)),
-      peers_(peers),
-      options_(std::move(options)),
-      thread_([this] { work(); }) {}
+    : files_(files), folder_(files, std::move(folder)), peers_(peers), options_(std::move(options)), thread_([this] {
+        work();
+      }) {}
 
 Saver::~Saver() {
   {
@@ -105,7 +103,7 @@ void Saver::save(const Job& job) {
 bool Saver::try_to_save(const Job& job, const char* what_then) {
   const std::int64_t step = job.info.step;
   try {
-    save_together(peers_, files_, folder_.path(), job.state, job.info);
+    save_together(peers_, files_, folder_.path(), job.state, job.info, options_.may_commit);
   } catch (const Error& error) {
     if (!may_pass(error)) throw;
     const std::lock_guard lock(mutex_);
@@ -114,7 +112,7 @@ bool Saver::try_to_save(const Job& job, const char* what_then) {
     return false;
   }
   if (peers_.rank() != 0) return true;
-  if (options_.on_durable) options_.on_durable(step);
+  options_.on_durable(step);
   folder_.trust(step);
   try {
     folder_.prune(options_.keep_last);

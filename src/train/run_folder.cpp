@@ -18,9 +18,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* kId = "id";
 constexpr std::uint64_t kIdLimit = 64;
-constexpr const char* kLock = ".lock";
-// What a first start that was cut short may have left.
-constexpr std::array<std::string_view, 2> kOurs = {kLock, ".id.tmp"};
+// What a first start that was cut short may have left, and what follows that.
+constexpr std::array<std::string_view, 3> kOurs = {".lock", ".owner", ".id.tmp"};
+
+bool is_ours(std::string_view name) {
+  return std::ranges::any_of(kOurs, [&](auto ours) { return name.starts_with(ours); });
+}
 
 std::string new_id() {
   std::random_device entropy;
@@ -36,7 +39,7 @@ void check_free(const Files& files, const fs::path& folder, RunMode mode) {
   if (info->kind != FileInfo::Kind::folder)
     throw Error(ExitCode::output, folder, ": is not a folder; choose another run.name or run.dir");
   for (const auto& name : files.list(folder))
-    if (std::find(kOurs.begin(), kOurs.end(), name) == kOurs.end())
+    if (!is_ours(name))
       throw Error(ExitCode::output, folder, ": holds '", printable(name),
                   "', and no run of ours; choose another run.name");
 }
@@ -55,7 +58,8 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   const auto id_file = folder / kId;
   if (!exists(files, id_file)) check_free(files, folder, mode);
   make_folders(files, folder);
-  auto lock = files.lock(folder / kLock, concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
+  auto lock = std::make_unique<RunLock>(files, folder, boot_id(),
+                                        concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
   if (exists(files, id_file)) {
     if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())
       throw Error(ExitCode::output, folder,

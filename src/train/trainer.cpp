@@ -60,6 +60,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       saver_(files, folder.checkpoints(), savers,
              {.keep_last = config.checkpoint.keep_last,
               .patience = config.checkpoint.max_failed_saves,
+              .may_commit = [&folder] { folder.check_held(); },
               .on_durable = [this](std::int64_t step) { durable(step); }}) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
@@ -258,7 +259,11 @@ bool Trainer::can_copy(const NamedTensors& part) {
   if (mode_ == SaveMode::sync || staging_.has_memory()) return mode_ == SaveMode::async;
   const auto available = available_memory();
   const double needed = static_cast<double>(Staging::bytes_for(part) * processes_here_) * kSpare;
-  if (!available || needed <= static_cast<double>(*available)) return true;
+  if (!available || needed <= static_cast<double>(*available)) {
+    log::info("checkpoints: a copy of ", human_bytes(static_cast<double>(Staging::bytes_for(part))),
+              " is written while training goes on");
+    return true;
+  }
   log::warning("checkpoint.mode: async needs ", human_bytes(needed), " of memory on this host, ",
                human_bytes(static_cast<double>(*available)), " are free: training waits for its saves instead");
   mode_ = SaveMode::sync;

@@ -247,7 +247,8 @@ TEST(CheckpointOfVersion1, IsReadAndVerified) {
 
   const auto file = folder / "state-00000-of-00001.safetensors";
   std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(300).put('x');
-  EXPECT_THAT(complaint([&] { Checkpoint::open(disk(), folder); }).text, ::testing::HasSubstr("expected XXH3 8d283701"));
+  EXPECT_THAT(complaint([&] { Checkpoint::open(disk(), folder); }).text,
+              ::testing::HasSubstr("expected XXH3 8d283701"));
 }
 
 // Several blocks: what is read is compared, and nothing else.

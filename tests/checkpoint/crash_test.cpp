@@ -31,9 +31,12 @@ class Life {
       // Dead.
     }
     switch (random_() % 4) {
-      case 0: return files_.crash(Loss::nothing);
-      case 1: return files_.crash(Loss::unsynced);
-      default: return files_.crash(random_());
+      case 0:
+        return files_.crash(Loss::nothing);
+      case 1:
+        return files_.crash(Loss::unsynced);
+      default:
+        return files_.crash(random_());
     }
   }
 
@@ -42,7 +45,8 @@ class Life {
     const auto found = folder.newest_good();
     const std::int64_t newest = found ? found->info().step : 0;
     ASSERT_GE(newest, acknowledged_.empty() ? 0 : acknowledged_.back());
-    for (std::size_t i = acknowledged_.size() < kKept ? 0 : acknowledged_.size() - kKept; i < acknowledged_.size(); ++i) {
+    for (std::size_t i = acknowledged_.size() < kKept ? 0 : acknowledged_.size() - kKept; i < acknowledged_.size();
+         ++i) {
       SmallRun run;
       ASSERT_NO_THROW(folder.open(acknowledged_[i]).load(run.state())) << acknowledged_[i];
       ASSERT_EQ(run, SmallRun(acknowledged_[i]));

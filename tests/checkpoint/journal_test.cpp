@@ -44,9 +44,10 @@ TEST_F(JournalTest, RemembersWhatItIsTold) {
 
 TEST_F(JournalTest, TooManyStartsWithoutProgressAreRefused) {
   for (int i = 0; i < kMost; ++i) EXPECT_EQ(start(), Complaint{});
-  const Complaint refused{ExitCode::no_progress,
-                          "/run: 3 starts in a row ended before a checkpoint newer than step 0 was durable; see log.txt "
-                          "for why; to try again, remove /run/journal.json"};
+  const Complaint refused{
+      ExitCode::no_progress,
+      "/run: 3 starts in a row ended before a checkpoint newer than step 0 was durable; see log.txt "
+      "for why; to try again, remove /run/journal.json"};
   EXPECT_EQ(start(), refused);
   EXPECT_EQ(start(), refused);
   files_.remove(kFile);

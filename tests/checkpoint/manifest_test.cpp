@@ -103,7 +103,8 @@ TEST(Manifest, FieldsMustHaveTheirTypes) {
             data("tokenizer: a digest has 32 hexadecimal digits, got \"zz\""));
   EXPECT_EQ(forged("\"F32\"", "\"F33\""), data("tensor \"w\": unknown element type \"F33\""));
   EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":null"), data("bytes must be an integer >= 0"));
-  EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":123,\"more\":1"), data("a file must be name, bytes, xxh3_128 and blocks"));
+  EXPECT_EQ(forged("\"bytes\":123", "\"bytes\":123,\"more\":1"),
+            data("a file must be name, bytes, xxh3_128 and blocks"));
   EXPECT_EQ(forged("\"version\": 2", "\"version\": 1"), data("a file must be name, bytes and xxh3_128"));
 }
 

@@ -66,8 +66,7 @@ TEST_F(RunLockTest, OneThatSleptFindsThatItIsTakenOver) {
   auto sleeper = take("A", kAsleep);
   auto other = take("B", kAsleep);
   EXPECT_EQ(complaint([&] { sleeper->check(); }),
-            (Complaint{ExitCode::output,
-                       "/run: taken over by a process of B, to which this process looked dead"}));
+            (Complaint{ExitCode::output, "/run: taken over by a process of B, to which this process looked dead"}));
   sleeper.reset();  // takes nothing from the other
   EXPECT_NO_THROW(other->check());
 }

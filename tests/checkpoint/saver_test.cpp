@@ -13,11 +13,11 @@
 namespace peerless {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using test::complaint;
 using test::Complaint;
 using test::SmallRun;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr const char* kFolder = "/run/checkpoints";
 constexpr const char* kFull = ": cannot make folder: No space left on device";
@@ -91,8 +91,8 @@ TEST_F(SaverTest, TheRunGoesOnWithoutAFewSavesThatFail) {
     files_.arm(full ? no_folder : Hook());
     SmallRun run(step);
     begin(saver, run);
-    const auto failure = concat("the checkpoint of step ", step, " is not saved: ", kFolder, "/.tmp-", step_name(step),
-                                "-r1", kFull);
+    const auto failure =
+        concat("the checkpoint of step ", step, " is not saved: ", kFolder, "/.tmp-", step_name(step), "-r1", kFull);
     EXPECT_EQ(complaint([&] { saver.finish(); }), (full ? Complaint{ExitCode::io, failure} : Complaint{}));
     EXPECT_FALSE(saver.failed());
   }
@@ -118,6 +118,23 @@ TEST_F(SaverTest, TooManyInARowEndIt) {
                            "/.tmp-step-000000000004-r1", kFull)};
   EXPECT_EQ(complaint([&] { begin(saver, run); }), out_of_patience);
   EXPECT_EQ(complaint([&] { saver.finish(); }), out_of_patience);
+  EXPECT_THAT(steps(), ElementsAre(1));
+}
+
+TEST_F(SaverTest, WhoMayNotCommitLeavesTheFolderAsItIs) {
+  auto fenced = options();
+  bool mine = true;
+  fenced.may_commit = [&] {
+    if (!mine) throw Error(ExitCode::output, "taken over");
+  };
+  Saver saver(files_, kFolder, alone_, fenced);
+  SmallRun first(1), second(2);
+  begin(saver, first);
+  saver.finish();
+  mine = false;
+  begin(saver, second);
+  EXPECT_EQ(complaint([&] { saver.finish(); }), (Complaint{ExitCode::output, "taken over"}));
+  EXPECT_TRUE(saver.failed());
   EXPECT_THAT(steps(), ElementsAre(1));
 }
 

@@ -186,6 +186,13 @@ const std::vector<Row> kRows{
      "runs/changed/checkpoints/step-000000000001/MANIFEST.json",
      0,
      kManyCheckpoints},
+    {"checkpoint.mode",
+     {"checkpoint.mode=async"},
+     Effect::log,
+     "while training goes on",
+     0,
+     {"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.mode=sync"}},
+    {"checkpoint.max_failed_saves", {"checkpoint.max_failed_saves=0"}, Effect::error, "max_failed_saves", 78},
     {"log.every_steps", {"log.every_steps=1"}, Effect::log, "step 1/2"},
     {"log.peak_tflops", {"log.peak_tflops=3"}, Effect::log, "peak 3.0 TFLOP/s (log.peak_tflops)"},
 };

@@ -45,14 +45,14 @@ inline std::string label(const Operation& operation) {
   const auto name = operation.path.filename().string();
   const auto parent = operation.path.parent_path().filename().string();
   const auto is = [](const std::string& text, const char* prefix) { return text.starts_with(prefix); };
-  const char* const what = is(name, ".tmp-")            ? "temporary"
-                           : is(name, ".trash-")        ? "trash"
-                           : is(name, "step-")          ? "checkpoint"
-                           : is(parent, ".trash-")      ? "file in trash"
-                           : name == "MANIFEST.json"    ? "manifest"
+  const char* const what = is(name, ".tmp-")                ? "temporary"
+                           : is(name, ".trash-")            ? "trash"
+                           : is(name, "step-")              ? "checkpoint"
+                           : is(parent, ".trash-")          ? "file in trash"
+                           : name == "MANIFEST.json"        ? "manifest"
                            : name.ends_with(".safetensors") ? "part"
-                           : name == "checkpoints"      ? "checkpoints"
-                                                        : "run";
+                           : name == "checkpoints"          ? "checkpoints"
+                                                            : "run";
   return concat(operation.verb, " ", what);
 }
 

@@ -1,6 +1,6 @@
-// A checkpoint cut at every byte of each of its files, and with single bits flipped: it is refused, and the one before it
-// is found. Of a checkpoint of 13 KB every cut and, unless --count says how many, 20,000 bits; more than 20,000 are those of
-// one of 200 KB, each once, drawn by chance.
+// A checkpoint cut at every byte of each of its files, and with single bits flipped: it is refused, and the one before
+// it is found. Of a checkpoint of 13 KB every cut and, unless --count says how many, 20,000 bits; more than 20,000 are
+// those of one of 200 KB, each once, drawn by chance.
 #include <algorithm>
 #include <numeric>
 

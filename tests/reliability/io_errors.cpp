@@ -1,6 +1,6 @@
 // An error of the disk at every operation of a training that loads, saves and clears away, until none is hit any more:
-// once, for ever, and for ever with half of a write done. A training that cannot begin may end; one that has begun goes on
-// after a single error.
+// once, for ever, and for ever with half of a write done. A training that cannot begin may end; one that has begun goes
+// on after a single error.
 #include <cerrno>
 
 #include "tests/reliability/campaign.h"
@@ -20,10 +20,14 @@ constexpr std::array kKinds{Kind{"once", fail_at}, Kind{"for ever", fail_from}, 
 
 const char* name_of(int error) {
   switch (error) {
-    case EIO: return "EIO";
-    case ENOSPC: return "ENOSPC";
-    case EDQUOT: return "EDQUOT";
-    default: return "EROFS";
+    case EIO:
+      return "EIO";
+    case ENOSPC:
+      return "ENOSPC";
+    case EDQUOT:
+      return "EDQUOT";
+    default:
+      return "EROFS";
   }
 }
 
@@ -48,7 +52,8 @@ class Trial {
     files_.arm();
     ++result.trials;
     check(result);
-    if (!train()) result.failures.push_back(concat("operation ", operation, ": no training on a disk that works again"));
+    if (!train())
+      result.failures.push_back(concat("operation ", operation, ": no training on a disk that works again"));
     check(result);
     for (const auto& left : memory_.list(training_.folder))
       if (!left.starts_with("step-")) result.failures.push_back(concat("operation ", operation, " leaves ", left));

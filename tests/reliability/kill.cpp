@@ -54,7 +54,8 @@ class Kill {
       check(result);
     }
     const auto codes = run(point.mode, trial_, kSaves, {});
-    if (codes != std::vector{0, 0}) result.failures.push_back(concat("recovery ends with ", codes[0], " and ", codes[1]));
+    if (codes != std::vector{0, 0})
+      result.failures.push_back(concat("recovery ends with ", codes[0], " and ", codes[1]));
     check(result);
     for (const auto& left : disk().list(trial_))
       if (!left.starts_with("step-")) result.failures.push_back(concat("recovery leaves ", left));
@@ -85,8 +86,9 @@ class Kill {
   }
 
   std::vector<int> run(SaveMode mode, const fs::path& folder, std::int64_t saves, const HookOf& hook_of) {
-    return live_as_processes({.folder = folder, .saves = saves, .mode = mode}, *notes_,
-                             hook_of ? hook_of : [](std::int64_t) { return Hook(); });
+    return live_as_processes(
+        {.folder = folder, .saves = saves, .mode = mode}, *notes_,
+        hook_of ? hook_of : [](std::int64_t) { return Hook(); });
   }
 
   void check(Result& result) {

@@ -2,9 +2,9 @@
 //
 //   reliability CAMPAIGN [--seed S] [--count N]
 //
-// Standard output has a line for each variant: campaign, variant, seed, trials, acknowledged checkpoints lost, unloadable
-// folders, "control" or nothing; separated by tabs. Standard error has what a person wants to know, without the warnings
-// of what is tried. scripts/campaign runs it. Without --count, every case is tried once.
+// Standard output has a line for each variant: campaign, variant, seed, trials, acknowledged checkpoints lost,
+// unloadable folders, "control" or nothing; separated by tabs. Standard error has what a person wants to know, without
+// the warnings of what is tried. scripts/campaign runs it. Without --count, every case is tried once.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,7 +17,8 @@
 namespace peerless::reliability {
 namespace {
 
-const std::map<std::string, std::function<Results(const Request&)>> kCampaigns{{"kill", kill}, {"powerloss", power_loss}, {"io", io_errors}, {"flips", flips}};
+const std::map<std::string, std::function<Results(const Request&)>> kCampaigns{
+    {"kill", kill}, {"powerloss", power_loss}, {"io", io_errors}, {"flips", flips}};
 
 // Standard error as it was; the log goes nowhere.
 FILE* people() {

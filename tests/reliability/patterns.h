@@ -1,5 +1,5 @@
-// Ways to save that lose data when the power goes, as seen in programs that people use, written over Files. They are the
-// controls of a campaign: a harness that does not see them fail sees nothing.
+// Ways to save that lose data when the power goes, as seen in programs that people use, written over Files. They are
+// the controls of a campaign: a harness that does not see them fail sees nothing.
 #pragma once
 
 #include <algorithm>

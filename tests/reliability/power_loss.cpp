@@ -1,6 +1,6 @@
 // Loss of power at every operation: on real file systems over a loop device, which are shut down without their journal
-// (FS_IOC_SHUTDOWN) and mounted again, as a machine that starts anew would; and in memory, where any part of what was not
-// synced survives. Between operations other files may be synced, so that the journal is written at other times too.
+// (FS_IOC_SHUTDOWN) and mounted again, as a machine that starts anew would; and in memory, where any part of what was
+// not synced survives. Between operations other files may be synced, so that the journal is written at other times too.
 //
 // The real ones need root, loop devices and mkfs; where these are missing, a variant says so and has no trials.
 #include <fcntl.h>
@@ -174,7 +174,8 @@ Result ours(const FileSystem& kind, const Request& request, std::int64_t count) 
   const int operations = ours.operations();
   for (std::int64_t i = 0; i < (count > 0 ? count : operations); ++i) {
     if (i % kLossesOfAVolume == 0) ours.begin();
-    const int loss = count > 0 ? static_cast<int>(1 + random() % static_cast<std::uint64_t>(operations)) : static_cast<int>(i + 1);
+    const int loss =
+        count > 0 ? static_cast<int>(1 + random() % static_cast<std::uint64_t>(operations)) : static_cast<int>(i + 1);
     ours.lose_power(any_moment(loss, random), i % 2 == 0 ? SaveMode::sync : SaveMode::async);
   }
   return result;
@@ -267,7 +268,8 @@ Result control(const Pattern& pattern, const FileSystem& kind, const Request& re
 Results power_loss(const Request& request) {
   Results results{ours_in_memory(request)};
   // Mounts of its own, which nobody else sees.
-  const bool may_mount = ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  const bool may_mount =
+      ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
   if (!may_mount) return results;
   const auto kinds = static_cast<std::int64_t>(kFileSystems.size());
   for (const auto& kind : kFileSystems)

@@ -1,6 +1,6 @@
 // Training as the checkpoint room sees it, without LibTorch: processes that go on from the newest good checkpoint, take
-// steps, save, and remove old checkpoints, by the code that the trainer uses. The state of a step is known, so that what
-// is loaded can be told to the bit.
+// steps, save, and remove old checkpoints, by the code that the trainer uses. The state of a step is known, so that
+// what is loaded can be told to the bit.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,13 @@ class SmallState {
   State state(std::shared_ptr<SmallState> owner = nullptr) {
     State state;
     if (leads_) state.add("step", DType::i64, {}, std::as_writable_bytes(std::span(&step_, 1)), owner);
-    state.add({"table", DType::i64, {rows_, kColumns}, {first_, 0}, {end_ - first_, kColumns},
-               std::as_writable_bytes(std::span(table_)), std::move(owner)});
+    state.add({"table",
+               DType::i64,
+               {rows_, kColumns},
+               {first_, 0},
+               {end_ - first_, kColumns},
+               std::as_writable_bytes(std::span(table_)),
+               std::move(owner)});
     return state;
   }
   static CheckpointInfo info(std::int64_t step) {
@@ -73,8 +78,8 @@ struct Training {
   std::int64_t saves = 3;  // one a step
   SaveMode mode = SaveMode::sync;
   std::int64_t rows = kRows;
-  std::function<void()> loaded = {};                   // it has gone on from what was there
-  std::function<void(std::int64_t)> acknowledge = {};  // on rank 0: that checkpoint is durable
+  std::function<void()> loaded = {};                                    // it has gone on from what was there
+  std::function<void(std::int64_t)> acknowledge = [](std::int64_t) {};  // on rank 0: that checkpoint is durable
 };
 
 // One life of one of its processes.
@@ -94,7 +99,8 @@ inline void live(const Training& training, Files& files, Peers& peers) {
     SmallState loaded(training.rows, rank, size);
     folder.open(step).load_some(loaded.state());
     if (rank == 0) folder.set_aside_after(step);
-    if (loaded != SmallState::at(step, training.rows, rank, size)) throw Error(ExitCode::data, "step ", step, " is another's");
+    if (loaded != SmallState::at(step, training.rows, rank, size))
+      throw Error(ExitCode::data, "step ", step, " is another's");
   });
   if (training.loaded) training.loaded();
   Saver saver(files, training.folder, peers, {.keep_last = kKept, .on_durable = training.acknowledge});

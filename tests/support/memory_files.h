@@ -62,9 +62,7 @@ class MemoryFiles : public Files {
 
   void crash(std::uint64_t seed) {
     std::mt19937_64 random(seed);
-    forget(*root_, [&](Node& node) {
-      node.folder ? forget_names(node, random) : forget_blocks(node, random);
-    });
+    forget(*root_, [&](Node& node) { node.folder ? forget_names(node, random) : forget_blocks(node, random); });
   }
 
   std::uint64_t free = std::uint64_t{1} << 40;  // what free_bytes says
@@ -277,7 +275,8 @@ class MemoryFiles : public Files {
     auto kept = node.durable_entries;
     for (const auto& change : node.unsynced) {
       const auto from = kept.find(change.from);
-      const bool possible = change.from.empty() || (from != kept.end() && (!change.node || from->second == change.node));
+      const bool possible =
+          change.from.empty() || (from != kept.end() && (!change.node || from->second == change.node));
       if (possible && random() % 2 == 0) apply(change, kept);
     }
     node.entries = std::move(kept);

@@ -53,7 +53,7 @@ double share_of_rows_updated(const at::Tensor& second_moment) {
   constexpr std::int64_t kPiece = 1 << 16;
   std::int64_t updated = 0;
   for (std::int64_t row = 0; row < kExperts; row += kPiece)
-    updated += second_moment.narrow(0, row, kPiece).ne(0).any(1).sum().item<std::int64_t>();
+    updated += second_moment.narrow(0, row, kPiece).flatten(1).ne(0).any(1).sum().item<std::int64_t>();
   return static_cast<double>(updated) / static_cast<double>(kExperts);
 }
 

@@ -4,14 +4,14 @@
 //
 // starts     of processes that have not ended in order since the newest checkpoint became durable, this one included
 // durable    the step of that checkpoint;  good: of the newest one after which training has gone well for a while
-// rollbacks  how often the run has gone back to a good checkpoint;  skip: where that was last, and with which samples it
-//            went on from there, instead of those that the checkpoint says
+// rollbacks  how often the run has gone back to a good checkpoint;  skip: where that was last, and with which samples
+//            it went on from there, instead of those that the checkpoint says
 //
 // Nothing depends on it but when to give up, and which samples follow a rollback. One that cannot be read is set aside
 // with a warning, and a new one begun.
 //
-// Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn: what
-//          they say must not end a run
+// Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn:
+//          what they say must not end a run
 // Threads  any
 #pragma once
 

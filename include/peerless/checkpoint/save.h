@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -65,8 +66,10 @@ class Save {
 SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
 
 // Saves what all processes hold together; durable when it returns. An error of one is a SharedError of all.
-void save_together(Peers& peers, Files& files, const std::filesystem::path& folder, const State& mine,
-                   const CheckpointInfo& info);
+// `may_commit` of rank 0 throws where it may not change the folder any more.
+void save_together(
+    Peers& peers, Files& files, const std::filesystem::path& folder, const State& mine, const CheckpointInfo& info,
+    const std::function<void()>& may_commit = [] {});
 
 // Removes .tmp-* and .trash-* in a folder of checkpoints.
 void remove_leftovers(Files& files, const std::filesystem::path& folder);

@@ -32,7 +32,9 @@ class Saver {
   struct Options {
     std::int64_t keep_last = 3;
     std::int64_t patience = 3;
-    std::function<void(std::int64_t step)> on_durable = {};  // on rank 0, from the saver's thread
+    // On rank 0, from the saver's thread: before a folder is changed (save.h), and when a checkpoint is durable.
+    std::function<void()> may_commit = [] {};
+    std::function<void(std::int64_t step)> on_durable = [](std::int64_t) {};
   };
 
   // What is passed by reference outlives it; nobody else uses `peers`.

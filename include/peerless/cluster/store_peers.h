@@ -1,5 +1,5 @@
-// Peers that meet in the coordinator's store, beside all exchanges: on a thread of its own, a process may wait there for
-// others as long as they live, and nobody takes it for one that stays away.
+// Peers that meet in the coordinator's store, beside all exchanges: on a thread of its own, a process may wait there
+// for others as long as they live, and nobody takes it for one that stays away.
 //
 // Cost     of a text: a message to rank 0's host, or from it; an announcement stays in the store until the next collect
 #pragma once

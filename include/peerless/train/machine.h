@@ -11,6 +11,7 @@
 namespace peerless {
 
 std::string host_name();
+std::string boot_id();  // of the running kernel: who has the same one sees this one's locks
 // The cores that this process may run on: their number, and which, as text.
 std::int64_t num_cores();
 std::string cores();

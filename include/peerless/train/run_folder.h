@@ -5,7 +5,7 @@
 //   status.json     where the run stands         checkpoints/    step-000000000100/, ...
 //   samples/        what was trained on, where asked for (sample_log.h)
 //   id              the run's name for itself, the same after each resume
-//   .lock           held by the process that trains, of several by the first
+//   .lock, .owner   held by the process that trains, of several by the first (run_lock.h)
 #pragma once
 
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include <string>
 
 #include "peerless/base/files.h"
+#include "peerless/checkpoint/run_lock.h"
 
 namespace peerless {
 
@@ -34,6 +35,10 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   const std::string& id() const { return id_; }
+  // Error(output) where another process has taken it over from this one, which opened it.
+  void check_held() const {
+    if (lock_) lock_->check();
+  }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path status() const { return path_ / "status.json"; }
@@ -41,12 +46,12 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:
-  RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<FileLock> lock)
+  RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<RunLock> lock)
       : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)) {}
 
   std::filesystem::path path_;
   std::string id_;
-  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<RunLock> lock_;
 };
 
 }  // namespace peerless
