@@ -74,14 +74,17 @@ class Volume {
     if (mounted_) execute({"umount", root()});
     mounted_ = false;
   }
-  // Nothing reaches the disk from now on, the journal neither.
-  void cut_power() const {
+  // Nothing reaches the disk from now on, the journal neither. False where the file system cannot do so.
+  bool cut_power() const {
     constexpr unsigned long kShutdown = _IOR('X', 125, std::uint32_t);
     std::uint32_t without_journal = 2;
     const int descriptor = ::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    PEERLESS_CHECK(::ioctl(descriptor, kShutdown, &without_journal) == 0, "the file system cannot be shut down");
+    const bool cut = ::ioctl(descriptor, kShutdown, &without_journal) == 0;
     ::close(descriptor);
+    return cut;
   }
+  // Whether such a file system can be had, and loses power.
+  bool works() { return format_and_mount() && cut_power(); }
   // The journal is written, as it may be at any time.
   void commit_journal() const {
     const int descriptor = ::open((root() / "other").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -113,12 +116,12 @@ class Ours {
  public:
   Ours(const FileSystem& kind, Result& result) : volume_(kind), result_(result) {}
 
-  // False where such a file system cannot be had.
-  bool begin() {
-    if (!volume_.format_and_mount()) return false;
+  bool works() { return volume_.works(); }
+
+  void begin() {
+    if (!volume_.format_and_mount()) throw Error(ExitCode::io, "a volume that could be mounted cannot be any more");
     notes_->acknowledged = 0;
     live_as_processes({.folder = folder(), .saves = 2}, *notes_, [](std::int64_t) { return Hook(); });
-    return true;
   }
 
   int operations() {
@@ -170,7 +173,8 @@ Result ours(const FileSystem& kind, const Request& request, std::int64_t count) 
   Result result{"powerloss", concat(kOurs, ", ", kind.name), request.seed};
   Random random(request.seed);
   Ours ours(kind, result);
-  if (!ours.begin()) return result;
+  if (!ours.works()) return result;
+  ours.begin();
   const int operations = ours.operations();
   for (std::int64_t i = 0; i < (count > 0 ? count : operations); ++i) {
     if (i % kLossesOfAVolume == 0) ours.begin();
@@ -258,6 +262,7 @@ Result control(const Pattern& pattern, const FileSystem& kind, const Request& re
   pattern.save(counted, "/run", 2);
   Random random(request.seed);
   Volume volume(kind);
+  if (!volume.works()) return result;
   for (int operation = 1; operation <= counted.operations() + 1; ++operation)
     for (int i = 0; i < kPlacements; ++i) lose_power(pattern, volume, any_moment(operation, random), result);
   return result;
