@@ -78,7 +78,7 @@ void RunLock::take_over(const std::string& machine) {
     const bool seen_to_be_dead = system_lock_ && word(first_line(before), 1) == machine;
     if (!seen_to_be_dead) wait_for_its_end(before);
   }
-  const auto own = folder_ / concat(kOwner, ".", word(owner_, 0));  // no other process writes it
+  const auto own = folder_ / concat("owner.", word(owner_, 0));  // no other process writes it
   write_atomically(files_, own, owner_);
   files_.rename(own, owner_file_);
 }

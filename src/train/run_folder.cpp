@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr const char* kId = "id";
 constexpr std::uint64_t kIdLimit = 64;
 // What a first start that was cut short may have left, and what follows that.
-constexpr std::array<std::string_view, 3> kOurs = {".lock", ".owner", ".id.tmp"};
+constexpr std::array<std::string_view, 4> kOurs = {".lock", ".owner", "owner.", ".id.tmp"};
 
 bool is_ours(std::string_view name) {
   return std::ranges::any_of(kOurs, [&](auto ours) { return name.starts_with(ours); });
