@@ -23,8 +23,9 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
 
 Checkpoint CheckpointFolder::open(std::int64_t step) const { return Checkpoint::open(files_, path_ / step_name(step)); }
 
-std::optional<Checkpoint> CheckpointFolder::newest_good() const {
-  const auto candidates = steps();
+std::optional<Checkpoint> CheckpointFolder::newest_intact(std::int64_t up_to) const {
+  auto candidates = steps();
+  std::erase_if(candidates, [&](auto step) { return step > up_to; });
   for (const auto step : candidates) {
     try {
       return Checkpoint::open_verified(files_, path_ / step_name(step));
@@ -38,15 +39,15 @@ std::optional<Checkpoint> CheckpointFolder::newest_good() const {
               " checkpoints is intact; move them away to begin anew");
 }
 
-void CheckpointFolder::prune(std::int64_t keep_last) {
+void CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
   PEERLESS_CHECK(keep_last >= 2, "keep_last = ", keep_last);
   const auto all = steps();
   std::vector<std::int64_t> surplus;
   std::int64_t kept = 0;
   for (std::size_t i = 0; i < all.size() && all.size() > static_cast<std::size_t>(keep_last); ++i) {
     if (kept == keep_last) {
-      surplus.push_back(all[i]);
-    } else if (is_good(all[i])) {
+      if (!keep.contains(all[i])) surplus.push_back(all[i]);
+    } else if (is_intact(all[i])) {
       ++kept;
     }
   }
@@ -79,7 +80,7 @@ void CheckpointFolder::set_aside_after(std::int64_t step) {
   if (any) files_.sync_folder(path_);
 }
 
-bool CheckpointFolder::is_good(std::int64_t step) {
+bool CheckpointFolder::is_intact(std::int64_t step) {
   if (verified_.contains(step)) return true;
   try {
     Checkpoint::open_verified(files_, path_ / step_name(step));
@@ -114,7 +115,7 @@ CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path)
 
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path) {
   if (is_one_checkpoint(files, path)) return Checkpoint::open(files, path);
-  if (auto newest = checkpoints_of(files, path).newest_good()) return std::move(*newest);
+  if (auto newest = checkpoints_of(files, path).newest_intact()) return std::move(*newest);
   throw Error(ExitCode::no_input, printable(path.string()),
               ": no checkpoint here; name a run's folder, its checkpoints/, or one step-* folder in it");
 }

@@ -34,7 +34,7 @@ Journal::Entries Journal::parse(const std::string& text, const std::filesystem::
     return *found;
   };
   if (number(json, "version") != kVersion) throw Error(ExitCode::data, where, ": version must be ", kVersion);
-  Entries entries{number(json, "starts"), number(json, "durable"), number(json, "good"), number(json, "rollbacks")};
+  Entries entries{number(json, "starts"), number(json, "durable"), number(json, "rollbacks")};
   if (json.contains("skip")) entries.skip = Skip{number(json["skip"], "step"), number(json["skip"], "samples")};
   return entries;
 }
@@ -63,22 +63,11 @@ void Journal::durable(std::int64_t step) {
   try_to_write();
 }
 
-void Journal::good(std::int64_t step) {
-  const std::lock_guard lock(mutex_);
-  entries_.good = step;
-  try_to_write();
-}
-
 void Journal::roll_back(const Skip& skip) {
   const std::lock_guard lock(mutex_);
   ++entries_.rollbacks;
   entries_.skip = skip;
   write();
-}
-
-std::int64_t Journal::good() const {
-  const std::lock_guard lock(mutex_);
-  return entries_.good;
 }
 
 std::int64_t Journal::rollbacks() const {
@@ -103,7 +92,6 @@ void Journal::write() const {
   nlohmann::ordered_json json{{"version", kVersion},
                               {"starts", entries_.starts},
                               {"durable", entries_.durable},
-                              {"good", entries_.good},
                               {"rollbacks", entries_.rollbacks}};
   if (entries_.skip) json["skip"] = {{"step", entries_.skip->step}, {"samples", entries_.skip->samples}};
   write_atomically(files_, file_, json.dump() + "\n");

@@ -115,7 +115,7 @@ bool Saver::try_to_save(const Job& job, const char* what_then) {
   options_.on_durable(step);
   folder_.trust(step);
   try {
-    folder_.prune(options_.keep_last);
+    folder_.prune(options_.keep_last, options_.keep());
   } catch (const IoError& error) {
     log::warning("old checkpoints stay: ", error.what());
   }

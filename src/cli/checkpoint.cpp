@@ -121,7 +121,7 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
 
   auto* compare = group->add_subcommand(
       "diff", "say `identical` (exit 0) only when two checkpoints have the same bits; else exit 1");
-  compare->add_option("a", options->a, "a checkpoint, or a run for its newest good one")->required();
+  compare->add_option("a", options->a, "a checkpoint, or a run for its newest intact one")->required();
   compare->add_option("b", options->b, "another")->required();
   compare->add_flag("--json", options->json, "one JSON object on one line, with all differences");
   compare->callback([options, &exit_code] {
@@ -129,7 +129,7 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
   });
 
   auto* reshard = group->add_subcommand("reshard", "write a checkpoint anew, in another number of files");
-  reshard->add_option("checkpoint", options->a, "a checkpoint, or a run for its newest good one")->required();
+  reshard->add_option("checkpoint", options->a, "a checkpoint, or a run for its newest intact one")->required();
   reshard->add_option("folder", options->b, "where step-.../ is to be")->required();
   reshard->add_option("--parts", options->parts, "number of files")->capture_default_str()->check(CLI::PositiveNumber);
   reshard->callback([options] {

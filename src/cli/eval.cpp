@@ -133,7 +133,7 @@ void add_eval(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* verb =
       app.add_subcommand("eval", "loss, perplexity and bits per byte of a checkpoint, on validation sets or a text");
-  verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest good one")->required();
+  verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest intact one")->required();
   verb->add_option("overrides", options->overrides,
                    "key.path=value over the checkpoint's config: data.val, eval.max_batches, ...");
   verb->add_flag("--json", options->json, "one JSON object on one line");

@@ -44,7 +44,7 @@ void print_continuation(const Options& options) {
 void add_generate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* verb = app.add_subcommand("generate", "continue a prompt");
-  verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest good one")->required();
+  verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest intact one")->required();
   verb->add_option("overrides", options->overrides,
                    "key.path=value over the checkpoint's config: device, train.threads, ...");
   verb->add_option("--prompt", options->prompt, "text to continue");

@@ -16,7 +16,7 @@ std::string keys_of_the_config() {
          "(the same command goes on, with --resume auto), 65 data, 66 no input, 70 internal, 73 output, 74 "
          "input/output, "
          "76 another process failed, 78 config, "
-         "80 diverged.";
+         "80 diverged, 81 too many starts without a new checkpoint.";
 }
 
 void add_launch_flags(CLI::App& verb, LaunchFlags& flags) {
@@ -44,7 +44,7 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
   verb->add_option("overrides", options->overrides, "key.path=value, laid over the file; a later one wins");
   verb->add_option(
           "--resume", options->start.resume,
-          "auto: go on from the run's newest good checkpoint, if any; never: refuse a folder that holds a run; "
+          "auto: go on from the run's newest intact checkpoint, if any; never: refuse a folder that holds a run; "
           "or the folder of a checkpoint to go back to")
       ->capture_default_str();
   verb->add_option("--from", options->start.from,

@@ -46,13 +46,15 @@ std::string loads(const Figures& routing) {
 Progress::Progress(const ProgressOptions& options)
     : options_(options), terminal_(!options.silent && isatty(STDERR_FILENO) == 1) {}
 
-void Progress::begin_step() { step_begin_ = Clock::now(); }
+void Progress::begin_step(double data_wait_seconds) {
+  step_begin_ = Clock::now();
+  waited_before_ = data_wait_seconds;
+}
 
 void Progress::end_step(std::int64_t step, const StepReport& report, double data_wait_seconds) {
   constexpr double kFading = 0.9;
   const double seconds = std::chrono::duration<double>(Clock::now() - step_begin_).count();
   const double waited = data_wait_seconds - waited_before_;
-  waited_before_ = data_wait_seconds;
   since_taken_ = {since_taken_.steps + 1, since_taken_.seconds + seconds, since_taken_.waited + waited};
   recent_ = {kFading * recent_.steps + 1, kFading * recent_.seconds + seconds, kFading * recent_.waited + waited};
   if (terminal_) rewrite_line(step, report);

@@ -51,7 +51,7 @@ RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folde
   if (!exists(files, file) || read_text(files, file, kIdLimit) != id)
     throw Error(ExitCode::output, folder,
                 ": is not the folder that process 0 opened; run.dir must be one that all hosts share");
-  return {folder, id, nullptr};
+  return {folder, id, nullptr, nullptr};
 }
 
 RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
@@ -60,15 +60,17 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   make_folders(files, folder);
   auto lock = std::make_unique<RunLock>(files, folder, boot_id(),
                                         concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
+  auto journal = std::make_unique<Journal>(files, folder / "journal.json");
   if (exists(files, id_file)) {
     if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())
       throw Error(ExitCode::output, folder,
                   ": already holds a run; choose another run.name, or go on with it by --resume auto");
-    return {folder, Digest::parse(read_text(files, id_file, kIdLimit), id_file.string()).hex(), std::move(lock)};
+    return {folder, Digest::parse(read_text(files, id_file, kIdLimit), id_file.string()).hex(), std::move(lock),
+            std::move(journal)};
   }
   const std::string id = new_id();
   write_atomically(files, id_file, id);
-  return {folder, id, std::move(lock)};
+  return {folder, id, std::move(lock), std::move(journal)};
 }
 
 }  // namespace peerless

@@ -111,7 +111,7 @@ Start find_start(const RunFolder& folder, const StartOptions& options, Files& fi
   checkpoints.settle();
   std::optional<Checkpoint> own;
   if (options.resume == "auto")
-    own = checkpoints.newest_good();
+    own = checkpoints.newest_intact();
   else if (options.resume != "never")
     own = own_checkpoint(folder, options.resume, files);
   if (own) {
@@ -217,6 +217,9 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
                   Communicator& communicator, const StopRequest& stop, Status& status, Files& files) {
   const auto& folder = *training.folder;
   auto& trainer = training.trainer;
+  together(communicator, [&] {
+    if (auto* const journal = folder.journal()) journal->start(config.train.max_restarts + 1);
+  });
   communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
   communicator.set_activity("building the model");
@@ -231,18 +234,12 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   check_equal_data(communicator, *trainer);
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
-    if (checkpoint) {
-      check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
-      const auto part = start.origin == Origin::weights ? Trainer::Part::model : Trainer::Part::all;
-      const State state = trainer->state(part);
-      part == Trainer::Part::all ? checkpoint->load(state) : checkpoint->load_some(state);
-      trainer->restore(state, part);
-    }
-    if (communicator.rank() != 0) return;
-    write_atomically(files, folder.config(), config::dump(config));
-    if (start.origin == Origin::itself)
-      CheckpointFolder(files, folder.checkpoints()).set_aside_after(checkpoint->info().step);
+    if (checkpoint) check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
+    if (start.origin == Origin::branch) trainer->load(*checkpoint, Trainer::Part::all);
+    if (start.origin == Origin::weights) trainer->load(*checkpoint, Trainer::Part::model);
+    if (communicator.rank() == 0) write_atomically(files, folder.config(), config::dump(config));
   });
+  if (start.origin == Origin::itself) trainer->go_on_from(*checkpoint);
   return trainer->run(stop);
 }
 
@@ -273,8 +270,19 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
   _exit(report_fatal(ExitCode::peer, what));
 }
 
+// Whether to start once more is nothing that a scheduler may decide: so it is not one of the starts that fail.
+bool ends_in_order(ExitCode code) {
+  return code != ExitCode::internal && code != ExitCode::io && code != ExitCode::peer && code != ExitCode::no_progress;
+}
+
+void write_end(const Training& training, Status& status, ExitCode code) {
+  status.ended(code);
+  auto* const journal = training.folder ? training.folder->journal() : nullptr;
+  if (journal && ends_in_order(code)) journal->end();
+}
+
 // The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
-void tell(const Error& error, World& world, Status& status) {
+void tell(const Error& error, World& world, const Training& training, Status& status) {
   const std::string what = concat(name(error.code()), ": ", error.what());
   try {
     dynamic_cast<const SharedError*>(&error) ? world.leave() : world.fail(what);
@@ -282,7 +290,7 @@ void tell(const Error& error, World& world, Status& status) {
     world.fail(what);
   }
   log::write_to_file(log::Level::error, what);
-  status.ended(error.code());
+  write_end(training, status, error.code());
 }
 
 ExitCode train_with(World& world, Training& training, const RunConfig& config, const StartOptions& options,
@@ -300,7 +308,7 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   }
   const ExitCode code = train_in(training, config, options, launch, communicator, stop, status, files);
   world.leave();
-  status.ended(code);
+  write_end(training, status, code);
   return code;
 }
 
@@ -318,15 +326,15 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
   try {
     return train_with(world, training, config, options, launch, stop, status, files);
   } catch (const Error& error) {
-    tell(error, world, status);
+    tell(error, world, training, status);
     throw;
   } catch (const c10::Error& error) {
     const Error readable = to_error(error);
-    tell(readable, world, status);
+    tell(readable, world, training, status);
     throw readable;
   } catch (const std::exception& error) {
     const Error readable(ExitCode::internal, error.what());
-    tell(readable, world, status);
+    tell(readable, world, training, status);
     throw readable;
   }
 }

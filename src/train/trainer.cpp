@@ -9,6 +9,7 @@
 #include "peerless/train/machine.h"
 #include "peerless/train/replica_check.h"
 #include "peerless/train/setup.h"
+#include "peerless/train/step_record.h"
 
 namespace peerless {
 namespace {
@@ -61,7 +62,8 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
              {.keep_last = config.checkpoint.keep_last,
               .patience = config.checkpoint.max_failed_saves,
               .may_commit = [&folder] { folder.check_held(); },
-              .on_durable = [this](std::int64_t step) { durable(step); }}) {
+              .on_durable = [this](std::int64_t step) { durable(step); },
+              .keep = [this] { return saved_counters_.probation.kept(); }}) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
@@ -77,23 +79,24 @@ ExitCode Trainer::run(const StopRequest& stop) {
 
 ExitCode Trainer::train(const StopRequest& stop) {
   begin();
+  check_divergence();  // a run that ended so does so again
   bool stopping = false;
   while (!finished() && !stopping) {
-    progress_->begin_step();
+    progress_->begin_step(loader_->wait_seconds());
     const StepReport report = train_step();
     progress_->end_step(counters_.step, report, loader_->wait_seconds());
+    const bool went_well = watch(report);
 
     now_at("asking who wants to stop");
     stopping = agree_to_stop(stop);
     const bool ending = stopping || finished();
     const bool saving = due(config_.checkpoint.every_steps) || ending;  // which compares replicas too
     if (due(config_.parallel.check_every_steps) && !saving) compare_replicas();
-    if (due(config_.log.every_steps) || ending || report.skipped) record(report);
+    if (due(config_.log.every_steps) || ending || !went_well) record(report);
     if (saving) save(ending);
     if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
-    give_up_if_diverged();
+    check_divergence();
   }
-  give_up_if_diverged();  // a run that ended so does so again
   end();
   return finished() ? ExitCode::ok : ExitCode::preempted;
 }
@@ -132,12 +135,67 @@ bool Trainer::agree_to_stop(const StopRequest& stop) {
   return true;
 }
 
-void Trainer::give_up_if_diverged() const {
-  if (counters_.skipped_in_a_row < config_.train.max_skipped_steps) return;
-  throw SharedError(
-      ExitCode::diverged, "step ", counters_.step, ": loss or gradient was not finite in ", counters_.skipped_in_a_row,
-      " steps in a row (train.max_skipped_steps); nothing of them was applied. A lower optim.lr or a longer "
-      "schedule.warmup may help");
+// Tells of a spike, and of a checkpoint that has become good.
+bool Trainer::watch(const StepReport& report) {
+  const double threshold = config_.train.spike_threshold;
+  const bool spike = counters_.spikes.add(report.loss, threshold);
+  const bool went_well = !spike && !report.skipped;
+  const bool proved = counters_.probation.step_done(counters_.step, went_well, config_.checkpoint.good_after);
+  if (leads() && spike && counters_.spikes.in_a_row() == 1) {
+    progress_->clear_line();
+    log::warning("step ", counters_.step, ": loss ", report.loss, " is a spike (train.spike_threshold)");
+  }
+  if (proved) {
+    progress_->clear_line();
+    log::info("checkpoint of step ", counters_.probation.good(), " is good: ", config_.checkpoint.good_after,
+              " steps went well since");
+  }
+  return went_well;
+}
+
+// What says that the run has diverged; nothing: it has not.
+std::string Trainer::divergence() const {
+  if (counters_.skipped_in_a_row >= config_.train.max_skipped_steps)
+    return concat("loss or gradient was not finite in ", counters_.skipped_in_a_row,
+                  " steps in a row (train.max_skipped_steps); nothing of them was applied");
+  if (config_.train.max_rollbacks > 0 && counters_.spikes.in_a_row() >= config_.train.max_spike_steps)
+    return concat("the loss was a spike in ", counters_.spikes.in_a_row(), " steps in a row (train.max_spike_steps)");
+  return "";
+}
+
+void Trainer::check_divergence() {
+  if (const auto why = divergence(); !why.empty()) roll_back(why);
+}
+
+// To the newest good checkpoint, on all processes; the samples since are left out.
+void Trainer::roll_back(const std::string& why) {
+  const auto give_up = [&](const auto&... reasons) {
+    throw SharedError(ExitCode::diverged, "step ", counters_.step, ": ", why, reasons...,
+                      ". A lower optim.lr or a longer schedule.warmup may help");
+  };
+  const auto most = config_.train.max_rollbacks;
+  if (most == 0) give_up();
+  const auto spent = communicator_.announce(leads() ? std::to_string(folder_.journal()->rollbacks()) : "");
+  if (std::stoll(spent) >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
+  saver_.wait();
+  std::string found;
+  together(communicator_, [&] {
+    if (!leads()) return;
+    auto& journal = *folder_.journal();
+    const auto good = CheckpointFolder(files_, folder_.checkpoints()).newest_intact(counters_.probation.good());
+    if (!good) return;
+    found = good->path().string();
+    journal.roll_back({good->info().step, counters_.samples});
+    progress_->clear_line();
+    log::warning("step ", counters_.step, ": ", why, ": going back to step ", good->info().step,
+                 ", and leaving out the samples since (rollback ", journal.rollbacks(), " of ", most, ")");
+  });
+  found = communicator_.announce(found);
+  if (found.empty()) give_up("; no checkpoint is good yet that it could go back to (checkpoint.good_after)");
+  std::optional<Checkpoint> good;
+  together(communicator_, [&] { good = Checkpoint::open(files_, found); });
+  go_on_from(*good);
+  open_logs();
 }
 
 // ---- the run's edges: what is logged, measured and saved ------------------------------------------------------------
@@ -165,6 +223,17 @@ void Trainer::begin() {
                       .peak_flops_per_second = peak.flops_per_second * static_cast<double>(communicator_.world_size()),
                       .device = device_,
                       .silent = !leads()});
+  open_logs();
+  status_.running(counters_.step);
+  const bool evaluated = any(communicator_, leads() && metrics_->evaluated());
+  if (counters_.step > 0 && evaluation_is_due() && !evaluated) validate();  // a stop left it out
+}
+
+// Those of the steps to come, and the samples: from where the counters stand.
+void Trainer::open_logs() {
+  metrics_.reset();
+  samples_.reset();
+  loader_.reset();
   together(communicator_, [this] {
     if (leads()) metrics_ = std::make_unique<MetricsLog>(files_, folder_.path(), counters_.step);
     if (leads() && config_.log.samples) start_sample_logs(files_, folder_.samples(), counters_.step);
@@ -172,9 +241,6 @@ void Trainer::begin() {
   if (config_.log.samples)
     samples_ = std::make_unique<SampleLog>(files_, folder_.samples(), communicator_.rank(), counters_.step);
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
-  status_.running(counters_.step);
-  const bool evaluated = any(communicator_, leads() && metrics_->evaluated());
-  if (counters_.step > 0 && evaluation_is_due() && !evaluated) validate();  // a stop left it out
 }
 
 void Trainer::end() const {
@@ -187,10 +253,6 @@ void Trainer::end() const {
     log::info("stopped: ", place, "; the same command, with --resume auto (the default), goes on from here");
 }
 
-Json Trainer::position() const {
-  return {{"step", counters_.step}, {"tokens", counters_.tokens}, {"samples", counters_.samples}};
-}
-
 void Trainer::record(const StepReport& report) {
   if (!leads()) return;
   const Performance performance = progress_->take();
@@ -199,24 +261,7 @@ void Trainer::record(const StepReport& report) {
   status_.running(counters_.step);
   // What was printed only because the run pauses here is not recorded: a run that does not pause has no such record.
   if (!due(config_.log.every_steps) && !report.skipped && counters_.step < config_.train.max_steps) return;
-  Json record = position();
-  record["loss"] = report.loss;
-  record["lr"] = report.lr;
-  record["grad_norm"] = report.grad_norm;
-  if (step_.has_tables()) {
-    record["table_grad_norm"] = report.table_grad_norm;
-    record["rows_touched"] = report.rows_touched;
-  }
-  if (report.aux_loss) record["aux_loss"] = *report.aux_loss;
-  if (config_.model.z_loss > 0) record["z_loss"] = report.z_loss;
-  for (const auto& [name, value] : routing) record["routing"][name] = value;
-  record["skipped_steps"] = counters_.skipped;
-  record["perf"] = {{"tokens_per_sec", performance.tokens_per_second},
-                    {"step_time_ms", 1e3 * performance.step_seconds},
-                    {"mfu", performance.mfu},
-                    {"data_wait", performance.data_wait},
-                    {"memory_bytes", performance.memory}};
-  metrics_->write(record);
+  metrics_->write(record_of(counters_, report, routing, performance));
 }
 
 void Trainer::validate() {
@@ -230,7 +275,7 @@ void Trainer::validate() {
     results[set.name()] = report.json();
   }
   if (results.empty()) return;
-  Json record = position();
+  Json record = position_of(counters_);
   record["eval"] = results;
   metrics_->write(record);
   metrics_->sync();
@@ -243,6 +288,7 @@ void Trainer::save(bool ending) {
   now_at("waiting for the save before");
   saver_.wait();
   const auto part = part_to_save(tensors_of(Part::all), communicator_);
+  if (due(config_.checkpoint.every_steps)) counters_.probation.saved(counters_.step);  // as in a run that never stops
   saved_counters_ = counters_;
   State mine = leads() ? saved_counters_.state() : State();
   const bool beside_training = !ending && can_copy(part);
@@ -272,6 +318,7 @@ bool Trainer::can_copy(const NamedTensors& part) {
 
 // On rank 0, from the saver's thread.
 void Trainer::durable(std::int64_t step) {
+  folder_.journal()->durable(step);
   progress_->clear_line();
   log::info("checkpoint of step ", step, " is durable");
   status_.durable(step);
@@ -289,7 +336,28 @@ State Trainer::state(Part part) {
   return state;
 }
 
-void Trainer::restore(const State& state, Part part) { peerless::restore(state, tensors_of(part)); }
+void Trainer::load(const Checkpoint& checkpoint, Part part) {
+  const State state = this->state(part);
+  part == Part::all ? checkpoint.load(state) : checkpoint.load_some(state);
+  restore(state, tensors_of(part));
+}
+
+void Trainer::go_on_from(const Checkpoint& checkpoint) {
+  now_at("loading a checkpoint");
+  std::int64_t samples = 0;
+  together(communicator_, [&] {
+    load(checkpoint, Part::all);
+    samples = counters_.samples;
+    if (!leads()) return;
+    CheckpointFolder(files_, folder_.checkpoints()).set_aside_after(counters_.step);
+    const auto skip = folder_.journal()->skip();
+    if (skip && skip->step == counters_.step) samples = skip->samples;
+  });
+  samples = std::stoll(communicator_.announce(std::to_string(samples)));
+  if (samples == counters_.samples) return;
+  counters_.samples = samples;
+  counters_.probation.back_to(counters_.step);
+}
 
 CheckpointInfo Trainer::checkpoint_info() const {
   CheckpointInfo info{.step = counters_.step,

@@ -20,8 +20,8 @@ StepReport TrainingStep::run(const StepPlan& plan, const std::function<Batch()>&
   });
 
   StepMeans means = gradient.means(communicator_);
-  const auto [norms, rows_touched, skipped] =
-      update_.finish(plan.lr, means.loss, [&] { model_.decoder->commit(means.stats); });
+  const auto [norms, rows_touched, skipped] = update_.finish(
+      plan.lr, means.loss + means.z_loss + means.aux_loss.value_or(0), [&] { model_.decoder->commit(means.stats); });
   StepReport report{.loss = means.loss,
                     .aux_loss = means.aux_loss,
                     .z_loss = means.z_loss,

@@ -26,7 +26,7 @@ class CheckpointFolderTest : public testing::Test {
 
   // What the newest good checkpoint holds; checked against what was saved.
   std::int64_t newest() {
-    const auto checkpoint = folder.newest_good();
+    const auto checkpoint = folder.newest_intact();
     if (!checkpoint) return -1;
     SmallRun run;
     checkpoint->load(run.state());
@@ -67,7 +67,7 @@ TEST_F(CheckpointFolderTest, WorksOnADisk) {
   }
   EXPECT_EQ(on_disk.steps(), (std::vector<std::int64_t>{4, 3}));
   SmallRun loaded;
-  on_disk.newest_good()->load(loaded.state());
+  on_disk.newest_intact()->load(loaded.state());
   EXPECT_EQ(loaded, SmallRun(4));
   EXPECT_EQ(disk().list(on_disk.path()), (std::vector<std::string>{"step-000000000003", "step-000000000004"}));
 }
@@ -189,7 +189,7 @@ TEST_F(CheckpointFolderTest, WhenNoneIsIntactItSaysSo) {
   save(2);
   content(1, part).pop_back();
   content(2, part).pop_back();
-  EXPECT_EQ(complaint([&] { folder.newest_good(); }),
+  EXPECT_EQ(complaint([&] { folder.newest_intact(); }),
             (Complaint{ExitCode::data,
                        "/runs/a/checkpoints: none of the 2 checkpoints is intact; move them away to begin anew"}));
 }
@@ -207,7 +207,7 @@ TEST_F(CheckpointFolderTest, ABadSectorIsDamageButWantOfMemoryIsNot) {
   EXPECT_EQ(opening(2), (Complaint{ExitCode::data, concat("/runs/a/checkpoints/step-000000000002/", part,
                                                           ": cannot read: Input/output error")}));
   fail_reads(ENOMEM);
-  EXPECT_EQ(complaint([&] { folder.newest_good(); }).code, ExitCode::io);
+  EXPECT_EQ(complaint([&] { folder.newest_intact(); }).code, ExitCode::io);
 }
 
 TEST_F(CheckpointFolderTest, OneOfANewerVersionEndsTheSearch) {
@@ -218,7 +218,7 @@ TEST_F(CheckpointFolderTest, OneOfANewerVersionEndsTheSearch) {
   text.replace(text.find(kVersion), kVersion.size(), "\"version\": 3");
   const auto at = text.rfind(kDigest);
   text.replace(at + kDigest.size(), 32, digest(text.substr(0, at)).hex());
-  EXPECT_EQ(complaint([&] { folder.newest_good(); }),
+  EXPECT_EQ(complaint([&] { folder.newest_intact(); }),
             (Complaint{ExitCode::data,
                        "/runs/a/checkpoints/step-000000000002/MANIFEST.json: format version 3, written by a newer "
                        "peerless; this one reads version 2"}));
@@ -333,6 +333,18 @@ TEST_F(CheckpointFolderTest, DamagedOnesDoNotCountAsKept) {
   folder.prune(2);
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3, 2}));
   EXPECT_EQ(newest(), 4);
+}
+
+TEST_F(CheckpointFolderTest, SomeAreKeptBesideTheNewest) {
+  for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
+  folder.prune(2, {0, 2});
+  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 2}));
+}
+
+TEST_F(CheckpointFolderTest, TheNewestUpToAStep) {
+  for (const std::int64_t step : {1, 3, 5}) save(step);
+  EXPECT_EQ(folder.newest_intact(4)->info().step, 3);
+  EXPECT_FALSE(folder.newest_intact(0));
 }
 
 TEST_F(CheckpointFolderTest, KeepingOnlyOneIsRefused) { EXPECT_THROW(folder.prune(1), BrokenInvariant); }

@@ -42,7 +42,7 @@ class Life {
 
   void check() {
     const CheckpointFolder folder(files_, kFolder);
-    const auto found = folder.newest_good();
+    const auto found = folder.newest_intact();
     const std::int64_t newest = found ? found->info().step : 0;
     ASSERT_GE(newest, acknowledged_.empty() ? 0 : acknowledged_.back());
     for (std::size_t i = acknowledged_.size() < kKept ? 0 : acknowledged_.size() - kKept; i < acknowledged_.size();
@@ -60,7 +60,7 @@ class Life {
 
   void go_on(CheckpointFolder& folder) {
     folder.settle();
-    const auto newest = folder.newest_good();
+    const auto newest = folder.newest_intact();
     step_ = newest ? newest->info().step : 0;
     if (newest) acknowledge(step_);
   }

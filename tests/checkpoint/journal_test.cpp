@@ -27,17 +27,15 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, RemembersWhatItIsTold) {
   {
     Journal journal(files_, kFile);
-    EXPECT_EQ(journal.good(), 0);
+    EXPECT_EQ(journal.rollbacks(), 0);
     journal.start(kMost);
     journal.durable(300);
-    journal.good(200);
     journal.roll_back({200, 8320});
   }
   EXPECT_EQ(files_.content(kFile),
-            "{\"version\":1,\"starts\":0,\"durable\":300,\"good\":200,\"rollbacks\":1,"
+            "{\"version\":1,\"starts\":0,\"durable\":300,\"rollbacks\":1,"
             "\"skip\":{\"step\":200,\"samples\":8320}}\n");
   const Journal again(files_, kFile);
-  EXPECT_EQ(again.good(), 200);
   EXPECT_EQ(again.rollbacks(), 1);
   EXPECT_EQ(again.skip(), (Journal::Skip{200, 8320}));
 }
@@ -65,14 +63,13 @@ TEST_F(JournalTest, ProgressAndAnEndInOrderGiveNewStarts) {
 }
 
 TEST_F(JournalTest, OneThatCannotBeReadIsSetAside) {
-  for (const auto* const text :
-       {"", "{}", "nonsense", "{\"version\":2,\"starts\":0,\"durable\":0,\"good\":0,\"rollbacks\":0}",
-        "{\"version\":1,\"starts\":-1,\"durable\":0,\"good\":0,\"rollbacks\":0}",
-        "{\"version\":1,\"starts\":0,\"durable\":0,\"good\":0,\"rollbacks\":0,\"skip\":3}"}) {
+  for (const auto* const text : {"", "{}", "nonsense", "{\"version\":2,\"starts\":0,\"durable\":0,\"rollbacks\":0}",
+                                 "{\"version\":1,\"starts\":-1,\"durable\":0,\"rollbacks\":0}",
+                                 "{\"version\":1,\"starts\":0,\"durable\":0,\"rollbacks\":0,\"skip\":3}"}) {
     files_.put(kFile, text);
     EXPECT_EQ(start(), Complaint{}) << text;
     EXPECT_EQ(files_.content("/run/aside-journal.json"), text);
-    EXPECT_EQ(Journal(files_, kFile).good(), 0);
+    EXPECT_EQ(Journal(files_, kFile).rollbacks(), 0);
     files_.remove(kFile);
   }
 }
@@ -106,7 +103,6 @@ TEST_F(JournalTest, AFullDiskEndsNoRun) {
   Journal journal(full, kFile);
   full.arm(fail_from(1, ENOSPC));
   EXPECT_NO_THROW(journal.durable(1));
-  EXPECT_NO_THROW(journal.good(1));
   EXPECT_NO_THROW(journal.end());
   EXPECT_EQ(complaint([&] { journal.roll_back({1, 2}); }).code, ExitCode::io);
 }

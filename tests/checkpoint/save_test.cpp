@@ -27,7 +27,7 @@ class SaveTest : public testing::Test {
 
   // The step that a later process finds, its content checked.
   std::int64_t newest(Files& files) {
-    const auto checkpoint = CheckpointFolder(files, kFolder).newest_good();
+    const auto checkpoint = CheckpointFolder(files, kFolder).newest_intact();
     if (!checkpoint) return -1;
     SmallRun run;
     checkpoint->load(run.state());

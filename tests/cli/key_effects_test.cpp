@@ -46,7 +46,8 @@ const Settings kTwoSources{"data.train=[{path: train, weight: 1}, {path: val, we
 const Settings kDecay{"train.max_steps=4", "schedule={kind: wsd, warmup: 0, decay: 3}"};
 const Settings kMuon{"optim.kind=muon"};
 const Settings kMuonWithLargeEps{"optim.kind=muon", "optim.eps=0.01"};
-const Settings kManyCheckpoints{"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.keep_last=2"};
+const Settings kManyCheckpoints{"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.keep_last=2",
+                                "checkpoint.good_after=1"};
 
 Settings falling(const std::string& kind) { return {"train.max_steps=4", "schedule={kind: " + kind + ", warmup: 0}"}; }
 
@@ -138,6 +139,26 @@ const std::vector<Row> kRows{
      "in 2 steps in a row",
      80,
      {"optim.lr=1e30", "train.max_steps=9"}},
+    {"train.spike_threshold",
+     {"train.spike_threshold=1"},
+     Effect::log,
+     "is a spike",
+     0,
+     {"train.max_steps=160", "optim.lr=1e-9"}},
+    {"train.max_spike_steps",
+     {"train.max_spike_steps=1"},
+     Effect::error,
+     "going back to step 120",
+     80,
+     {"train.max_steps=160", "checkpoint.every_steps=20", "checkpoint.mode=sync", "checkpoint.good_after=1",
+      "optim.lr=1e-9", "train.spike_threshold=0.5", "train.max_rollbacks=1"}},
+    {"train.max_rollbacks",
+     {"train.max_rollbacks=1"},
+     Effect::error,
+     "no checkpoint is good yet",
+     80,
+     {"optim.lr=1e30", "train.max_steps=20"}},
+    {"train.max_restarts", {"train.max_restarts=-1"}, Effect::error, "max_restarts", 78},
     {"log.samples", {"log.samples=true"}, Effect::file, "runs/changed/samples/step-000000000000-rank-00000.tsv"},
     {"parallel.zero", {"parallel.zero=2"}, Effect::error, "parallel.zero", 78},
     {"parallel.expert", {"parallel.expert=2"}, Effect::error, "parallel.expert has no effect", 78},
@@ -190,6 +211,12 @@ const std::vector<Row> kRows{
      {"checkpoint.mode=async"},
      Effect::log,
      "while training goes on",
+     0,
+     {"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.mode=sync"}},
+    {"checkpoint.good_after",
+     {"checkpoint.good_after=1"},
+     Effect::log,
+     "is good: 1 steps went well",
      0,
      {"train.max_steps=4", "checkpoint.every_steps=1", "checkpoint.mode=sync"}},
     {"checkpoint.max_failed_saves", {"checkpoint.max_failed_saves=0"}, Effect::error, "max_failed_saves", 78},

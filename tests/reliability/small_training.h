@@ -64,7 +64,7 @@ constexpr std::int64_t kRows = 48;  // 12 KB
 
 // The step of the checkpoint that a run would go on from, its content compared with what was saved; 0: none is there.
 inline std::int64_t loadable(const CheckpointFolder& folder, std::int64_t rows = kRows) {
-  const auto newest = folder.newest_good();
+  const auto newest = folder.newest_intact();
   if (!newest) return 0;
   const std::int64_t step = newest->info().step;
   SmallState loaded(rows);
@@ -90,7 +90,7 @@ inline void live(const Training& training, Files& files, Peers& peers) {
   together(peers, [&] {
     if (rank != 0) return;
     folder.settle();
-    const auto newest = folder.newest_good();
+    const auto newest = folder.newest_intact();
     step = newest ? newest->info().step : 0;
   });
   step = std::stoll(peers.announce(std::to_string(step)));

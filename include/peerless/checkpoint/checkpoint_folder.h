@@ -3,7 +3,7 @@
 //
 //   CheckpointFolder folder(disk(), "runs/a/checkpoints");
 //   folder.settle();
-//   if (const auto checkpoint = folder.newest_good()) checkpoint->load(state);
+//   if (const auto checkpoint = folder.newest_intact()) checkpoint->load(state);
 //   folder.save(state, info);     durable when it returns
 //   folder.prune(3);
 //
@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <set>
 #include <vector>
@@ -36,16 +37,17 @@ class CheckpointFolder {
   std::vector<std::int64_t> steps() const;  // newest first, damaged ones too; none where there is no folder
   Checkpoint open(std::int64_t step) const;
 
-  // The newest checkpoint that verifies, with a warning about each newer one that is damaged. Nothing when there is
-  // none at all; Error(data) when all are damaged. One that cannot be read now, or by this version, ends the search:
-  // its error says nothing about damage.
-  std::optional<Checkpoint> newest_good() const;
+  // The newest checkpoint that verifies, of those up to a step, with a warning about each newer one that is damaged.
+  // Nothing when there is none at all; Error(data) when all are damaged. One that cannot be read now, or by this
+  // version, ends the search: its error says nothing about damage.
+  std::optional<Checkpoint> newest_intact(std::int64_t up_to = std::numeric_limits<std::int64_t>::max()) const;
 
   // That one need not be verified any more before others may be removed: its save has just done so.
   void trust(std::int64_t step) { verified_.insert(step); }
-  // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify. Each is verified once, when it first
-  // stands between others and removal. An exception has cost no checkpoint that was to be kept.
-  void prune(std::int64_t keep_last);
+  // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify, but those of the steps `keep`. Each
+  // is verified once, when it first stands between others and removal. An exception has cost no checkpoint that was to
+  // be kept.
+  void prune(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
 
   // Makes durable what is there: a process that died may not have lived to do so. Before a run relies on any of it.
   void settle();
@@ -55,7 +57,7 @@ class CheckpointFolder {
   void set_aside_after(std::int64_t step);
 
  private:
-  bool is_good(std::int64_t step);
+  bool is_intact(std::int64_t step);
   std::filesystem::path free_place_aside(std::int64_t step) const;
   void remove(const std::vector<std::int64_t>& steps);
 
@@ -70,7 +72,7 @@ bool is_one_checkpoint(const Files& files, const std::filesystem::path& path);
 // The checkpoints of a run, or of a folder of checkpoints.
 CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path);
 
-// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest good one in
+// What a user means by a path: the folder of one step; a run, or a folder of checkpoints, for the newest intact one in
 // it.
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path);
 

@@ -18,6 +18,7 @@ struct CheckpointConfig {
   std::int64_t keep_last = 3;  // at least 2: one alone may turn out to be damaged
   SaveMode mode = SaveMode::async;
   std::int64_t max_failed_saves = 3;
+  std::int64_t good_after = 100;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -27,6 +28,9 @@ struct CheckpointConfig {
           "async: training goes on while a copy of the state is written, which takes memory for it; sync: it waits");
     visit("max_failed_saves", c.max_failed_saves, AtLeast{1},
           "end the run (exit 74) when so many saves in a row have failed");
+    visit(
+        "good_after", c.good_after, AtLeast{1},
+        "a checkpoint is good when so many steps in a row have gone well since; the newest good one is never removed");
   }
   bool operator==(const CheckpointConfig&) const = default;
 };

@@ -1,9 +1,9 @@
 // journal.json: what a run remembers of itself beside its checkpoints. Process 0 alone reads and writes it.
 //
-//   {"version":1,"starts":1,"durable":300,"good":200,"rollbacks":1,"skip":{"step":200,"samples":8320}}
+//   {"version":1,"starts":1,"durable":300,"rollbacks":1,"skip":{"step":200,"samples":8320}}
 //
 // starts     of processes that have not ended in order since the newest checkpoint became durable, this one included
-// durable    the step of that checkpoint;  good: of the newest one after which training has gone well for a while
+// durable    the step of that checkpoint
 // rollbacks  how often the run has gone back to a good checkpoint;  skip: where that was last, and with which samples
 //            it went on from there, instead of those that the checkpoint says
 //
@@ -40,16 +40,14 @@ class Journal {
   void end();
 
   void durable(std::int64_t step);
-  void good(std::int64_t step);
   void roll_back(const Skip& skip);
 
-  std::int64_t good() const;
   std::int64_t rollbacks() const;
   std::optional<Skip> skip() const;
 
  private:
   struct Entries {
-    std::int64_t starts = 0, durable = 0, good = 0, rollbacks = 0;
+    std::int64_t starts = 0, durable = 0, rollbacks = 0;
     std::optional<Skip> skip = std::nullopt;
   };
   static Entries parse(const std::string& text, const std::filesystem::path& file);

@@ -18,6 +18,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "peerless/base/peers.h"
@@ -32,9 +33,11 @@ class Saver {
   struct Options {
     std::int64_t keep_last = 3;
     std::int64_t patience = 3;
-    // On rank 0, from the saver's thread: before a folder is changed (save.h), and when a checkpoint is durable.
+    // On rank 0, from the saver's thread: before a folder is changed (save.h); when a checkpoint is durable; before old
+    // ones are removed.
     std::function<void()> may_commit = [] {};
     std::function<void(std::int64_t step)> on_durable = [](std::int64_t) {};
+    std::function<std::set<std::int64_t>()> keep = [] { return std::set<std::int64_t>(); };  // beside the last
   };
 
   // What is passed by reference outlives it; nobody else uses `peers`.

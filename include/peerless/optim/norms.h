@@ -10,6 +10,7 @@ struct GradNorms {
   double dense = 0;   // of all dense parameters together
   double tables = 0;  // of all tables together
 
+  // Whether an optimizer can take them in: its second moments are squares in fp32, which ends at 3.4e38.
   bool finite() const;
 };
 

@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include "peerless/base/state.h"
+#include "peerless/train/probation.h"
+#include "peerless/train/spike_detector.h"
 
 namespace peerless {
 
@@ -13,6 +14,8 @@ struct Counters {
   std::int64_t tokens = 0;   // unmasked targets trained on, or skipped
   std::int64_t skipped = 0;  // steps without an update, because loss or gradient was not finite
   std::int64_t skipped_in_a_row = 0;
+  SpikeDetector spikes;
+  Probation probation;
 
   void count_step(std::int64_t step_samples, std::int64_t step_tokens, bool was_skipped) {
     step += 1;
@@ -29,6 +32,8 @@ struct Counters {
     state.add("train.tokens", tokens);
     state.add("train.skipped", skipped);
     state.add("train.skipped_in_a_row", skipped_in_a_row);
+    state.add(spikes.state());
+    state.add(probation.state());
     return state;
   }
 };

@@ -32,8 +32,8 @@ class Progress {
  public:
   explicit Progress(const ProgressOptions& options);
 
-  // Times one step: begin, then end with what the loader had waited in all so far.
-  void begin_step();
+  // Times one step: each with what the loader has waited in all so far.
+  void begin_step(double data_wait_seconds);
   void end_step(std::int64_t step, const StepReport& report, double data_wait_seconds);
 
   // The numbers since the last call.

@@ -48,6 +48,10 @@ struct TrainConfig {
   std::int64_t threads = 0;
   Determinism determinism = Determinism::run;
   std::int64_t max_skipped_steps = 10;
+  double spike_threshold = 6;
+  std::int64_t max_spike_steps = 10;
+  std::int64_t max_rollbacks = 0;
+  std::int64_t max_restarts = 3;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -70,7 +74,22 @@ struct TrainConfig {
           "processes, a power of two as that of micro-batches, for more memory and time (docs/clusters.md)",
           Resume::free);
     visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
-          "give up (exit 80) after so many steps in a row whose loss or gradient is not finite", Resume::free);
+          "so many steps in a row whose loss or gradient is not finite are a divergence", Resume::free);
+    visit(
+        "spike_threshold", c.spike_threshold, AtLeast{0.0},
+        "a loss above the median of the last 128 by so many of their deviations is a spike, which is told; 0: none is",
+        Resume::free);
+    visit("max_spike_steps", c.max_spike_steps, AtLeast{1},
+          "so many spikes in a row are a divergence, where max_rollbacks allows to go back", Resume::free);
+    visit(
+        "max_rollbacks", c.max_rollbacks, AtLeast{0},
+        "how often a run that diverges goes back to its newest good checkpoint and leaves out the samples since; then, "
+        "or without one, it gives up (exit 80)",
+        Resume::free);
+    visit(
+        "max_restarts", c.max_restarts, AtLeast{0},
+        "refuse to start (exit 81) when one start and so many more have failed since a checkpoint last became durable",
+        Resume::free);
   }
   void check() const {
     if (global_batch_size % micro_batch_size != 0)

@@ -4,6 +4,7 @@
 //   log.txt         all log lines                events.out.*    the same for TensorBoard (event_file.h)
 //   status.json     where the run stands         checkpoints/    step-000000000100/, ...
 //   samples/        what was trained on, where asked for (sample_log.h)
+//   journal.json    starts, rollbacks, the newest good checkpoint (journal.h)
 //   id              the run's name for itself, the same after each resume
 //   .lock, .owner   held by the process that trains, of several by the first (run_lock.h)
 #pragma once
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "peerless/base/files.h"
+#include "peerless/checkpoint/journal.h"
 #include "peerless/checkpoint/run_lock.h"
 
 namespace peerless {
@@ -39,6 +41,8 @@ class RunFolder {
   void check_held() const {
     if (lock_) lock_->check();
   }
+  // What the run remembers; null in a process beside the one that opened it.
+  Journal* journal() const { return journal_.get(); }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path status() const { return path_ / "status.json"; }
@@ -46,12 +50,13 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:
-  RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<RunLock> lock)
-      : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)) {}
+  RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<RunLock> lock, std::unique_ptr<Journal> journal)
+      : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)), journal_(std::move(journal)) {}
 
   std::filesystem::path path_;
   std::string id_;
   std::unique_ptr<RunLock> lock_;
+  std::unique_ptr<Journal> journal_;
 };
 
 }  // namespace peerless

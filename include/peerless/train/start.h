@@ -1,4 +1,4 @@
-// How a run starts: anew, from its own newest good checkpoint, or from another run's.
+// How a run starts: anew, from its own newest intact checkpoint, or from another run's.
 #pragma once
 
 #include <optional>

@@ -20,7 +20,7 @@ struct TrainedModel {
   std::shared_ptr<LanguageModel> model;
 };
 
-// `path` is a checkpoint or a run (its newest good one). `overrides` are laid over the config it was saved with. They
+// `path` is a checkpoint or a run (its newest intact one). `overrides` are laid over the config it was saved with. They
 // may change `free_keys` alone, which the caller makes use of: Error(config), also when the tokenizer is another one.
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
                                 const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys);

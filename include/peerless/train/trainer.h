@@ -1,6 +1,8 @@
 // The training loop: step after step, logged, evaluated and saved as the config says.
 //
-// A step whose loss or gradient is not finite changes nothing but the counters; too many in a row end the run.
+// A step whose loss or gradient is not finite changes nothing but the counters. Too many in a row are a divergence, as
+// are too many spikes of the loss (spike_detector.h), where the run may go back: then it loads its newest good
+// checkpoint (probation.h) and goes on from there with the samples after those that it had come to.
 #pragma once
 
 #include <memory>
@@ -32,23 +34,29 @@ class Trainer {
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
-  State state(Part part);                       // views, to save or to load into;
-  void restore(const State& state, Part part);  // after a load, brings to the device what lives there
+  void load(const Checkpoint& checkpoint, Part part);
+  // Goes on from a checkpoint of this run, as all processes do at once: with the samples that follow it, or the
+  // rollback to it. Those of later steps are set aside.
+  void go_on_from(const Checkpoint& checkpoint);
   CheckpointInfo checkpoint_info() const;
   std::vector<std::pair<std::string, Digest>> data() const;  // by the key that names it
 
   // Trains from where the counters stand to max_steps or stop_at (ok), or until asked to stop (preempted); either way a
-  // checkpoint is durable at the end. Error(diverged) after too many skipped steps in a row.
+  // checkpoint is durable at the end. Error(diverged) where it diverges and may not go back.
   ExitCode run(const StopRequest& stop);
 
  private:
   ExitCode train(const StopRequest& stop);
   void now_at(const char* what, std::int64_t ahead = 0) const;  // for the others; `ahead` of the counters
   void begin();
+  void open_logs();
   void end() const;
   bool agree_to_stop(const StopRequest& stop);
   StepReport train_step();
-  void give_up_if_diverged() const;
+  bool watch(const StepReport& report);
+  std::string divergence() const;
+  void check_divergence();
+  void roll_back(const std::string& why);
   void record(const StepReport& report);
   void validate();
   void save(bool ending);
@@ -56,8 +64,8 @@ class Trainer {
   void durable(std::int64_t step);
   void compare_replicas() const;
 
+  State state(Part part);  // views
   NamedTensors tensors_of(Part part) const;
-  Json position() const;
   BatchShare share() const;
   bool leads() const { return communicator_.rank() == 0; }  // and so is the one that writes and tells
   bool due(const Duration& every) const;                    // at this step

@@ -24,11 +24,11 @@ struct StepPlan {
 struct StepReport {
   double loss = 0;                 // cross-entropy per unmasked token, in nats
   std::optional<double> aux_loss;  // what the blocks add; none: no block has one
-  double z_loss = 0;               // what the head adds
+  double z_loss = 0;               // what the head adds; 0: nothing
   double lr = 0;
   double grad_norm = 0;           // of dense parameters, before clipping
   double table_grad_norm = 0;     // of tables
-  std::int64_t rows_touched = 0;  // of tables
+  std::int64_t rows_touched = 0;  // of tables; 0: there are none
   bool skipped = false;           // not finite: nothing was changed
 };
 
@@ -44,7 +44,6 @@ class TrainingStep {
   Figures figures() const { return model_.decoder->figures(stats_); }
 
   const ParameterSet& parameters() const { return parameters_; }
-  bool has_tables() const { return !update_.gradients().tables().empty(); }
   NamedTensors named_tensors() const;  // weights, running statistics, moments: all that the next step depends on
 
  private:

@@ -1,0 +1,110 @@
+// What a run is left alone with: how often it may start without progress, and go back when it diverges.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cli/small_job.h"
+
+namespace peerless {
+namespace {
+
+using test::Outcome;
+using testing::HasSubstr;
+using Settings = std::vector<std::string>;
+
+class Budgets : public testing::Test {
+ protected:
+  test::SmallJob job;
+
+  void kill_before_a_checkpoint(const std::string& name, const Settings& settings) {
+    const auto process = job.start(name, settings);
+    ASSERT_TRUE(process.prints("step 1/"));
+    process.signal(SIGKILL);
+    process.wait();
+  }
+};
+
+TEST_F(Budgets, StartsWithoutProgressAreRefusedAfterSome) {
+  const Settings settings{"train.max_restarts=1", "train.max_steps=100000", "checkpoint.every_steps=100000"};
+  kill_before_a_checkpoint("a", settings);
+  kill_before_a_checkpoint("a", settings);
+  const auto refused = job.train("a", settings);
+  EXPECT_EQ(refused.code, 81) << refused;
+  EXPECT_THAT(refused.err, HasSubstr("peerless: NOPROGRESS: runs/a: 2 starts in a row ended before a checkpoint newer "
+                                     "than step 0 was durable; see log.txt for why; to try again, remove "
+                                     "runs/a/journal.json\n"));
+  EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"failed\",\"code\":81"));
+  std::filesystem::remove(job.of_run("a") / "journal.json");
+  EXPECT_EQ(job.train("a", {"train.max_restarts=1", "train.max_steps=2"}).code, 0);
+}
+
+TEST_F(Budgets, StartsThatEndInOrderOrMakeProgressAreFree) {
+  const Settings settings{"train.max_restarts=0", "train.max_steps=100000", "checkpoint.every_steps=1"};
+  for (int i = 0; i < 2; ++i) {
+    const auto killed = job.start("a", settings);
+    ASSERT_TRUE(killed.prints("is durable"));
+    killed.signal(SIGKILL);
+    killed.wait();
+  }
+  for (int i = 0; i < 2; ++i) {
+    const auto stopped = job.start("a", settings);
+    ASSERT_TRUE(stopped.prints("resuming from"));
+    ASSERT_TRUE(stopped.prints("step "));
+    stopped.signal(SIGTERM);
+    EXPECT_EQ(stopped.wait().code, 75);
+    EXPECT_EQ(job.train("a", {"train.max_restarts=0", "model.d_model=32"}).code, 78);
+  }
+}
+
+// Losses that only scatter: a low threshold makes a few of them spikes.
+class Rollback : public Budgets {
+ protected:
+  const Settings settings{
+      "train.max_steps=240",       "checkpoint.every_steps=20", "checkpoint.good_after=5",    "eval.every_steps=0",
+      "train.spike_threshold=2.2", "train.max_spike_steps=1",   "train.max_rollbacks=99",     "optim.lr=1e-9",
+      "train.global_batch_size=4", "log.samples=true",          "train.max_skipped_steps=10", "checkpoint.keep_last=2"};
+
+  Settings with(Settings more) const {
+    more.insert(more.begin(), settings.begin(), settings.end());
+    return more;
+  }
+  void expect_same(const std::string& a, const std::string& b) const {
+    const auto diff = job.diff(a, b);
+    EXPECT_EQ(diff.code, 0) << diff;
+    EXPECT_TRUE(job.metrics(a) == job.metrics(b)) << "metrics.jsonl differ";
+  }
+};
+
+TEST_F(Rollback, GoesBackToAGoodCheckpointAndLeavesOutWhatFollowed) {
+  const auto whole = job.train("whole", settings);
+  ASSERT_EQ(whole.code, 0) << whole;
+  ASSERT_THAT(whole.err, testing::ContainsRegex("the loss was a spike in 1 steps in a row .*: going back to step "
+                                                "[0-9]+, and leaving out the samples since .rollback 1 of 99."));
+  const auto metrics = job.metrics("whole");
+  EXPECT_NE(metrics.find("\"step\":240"), std::string::npos);
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 240) << "one record a step, of those that count";
+  EXPECT_EQ(metrics.find("\"samples\":960}"), std::string::npos) << "samples were left out";
+  EXPECT_THAT(test::content(job.of_run("whole") / "journal.json"), HasSubstr("\"skip\":{\"step\":"));
+}
+
+TEST_F(Rollback, RepeatsBitForBitAfterAKill) {
+  ASSERT_EQ(job.train("whole", settings).code, 0);
+  const auto killed = job.start("a", settings);
+  ASSERT_TRUE(killed.prints("going back to step"));
+  killed.signal(SIGKILL);
+  killed.wait();
+  for (const char* const stop : {"train.stop_at=170", "train.stop_at=201"}) {
+    const auto part = job.train("a", with({stop}));
+    ASSERT_EQ(part.code, 0) << part;
+  }
+  ASSERT_EQ(job.train("a", settings).code, 0);
+  expect_same("whole", "a");
+}
+
+TEST_F(Rollback, EndsWhenTheBudgetIsSpent) {
+  const auto outcome = job.train("a", with({"train.max_rollbacks=1"}));
+  EXPECT_EQ(outcome.code, 80) << outcome;
+  EXPECT_THAT(outcome.err, HasSubstr("; it has gone back 1 times before (train.max_rollbacks)"));
+}
+
+}  // namespace
+}  // namespace peerless
