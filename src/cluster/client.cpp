@@ -13,6 +13,8 @@ using Kind = Message::Kind;
 constexpr std::chrono::seconds kGoodbye{2};
 constexpr std::chrono::milliseconds kFirstPause{20};
 constexpr std::chrono::milliseconds kLongestPause{1000};
+constexpr std::chrono::seconds kLongestConnect{10};
+constexpr std::chrono::milliseconds kBetweenQuestions{200};  // of stopped()
 constexpr std::size_t kMaxAttempt = 512;
 
 std::int64_t in_ms(Clock::duration duration) {
@@ -48,6 +50,7 @@ void Client::meet() {
       trouble = error.what();
     }
     if (stage_ == Stage::gathered) return;
+    check_stopped();
     const auto next = Clock::now() + pause;
     if (next >= until) {
       throw Error(ExitCode::peer, "rank ", options_.rank, " waited ", in_seconds(options_.timeout), " for the ",
@@ -68,15 +71,26 @@ void Client::try_to_meet(Time until) {
     throw Error(ExitCode::config, "the name of the attempt has ", attempt_.size(), " bytes, at most ", kMaxAttempt,
                 " are possible: '", printable(attempt_.substr(0, 40)), "...'");
   const auto place = concat("rank 0 at ", printable(address->host), ":", address->port);
-  link_.emplace(connect_to(address->host, address->port, until), options_.silence, kMaxHandshake);
+  const auto soon = std::min(until, Clock::now() + kLongestConnect);
+  link_.emplace(connect_to(address->host, address->port, soon), options_.silence, kMaxHandshake);
   const auto give_up = std::min(until, Clock::now() + options_.handshake);
   try {
-    while (stage_ < Stage::admitted && Clock::now() < give_up) round(give_up);
+    while (stage_ < Stage::admitted && Clock::now() < give_up) meet_a_little(give_up);
     if (stage_ < Stage::admitted) throw Error(ExitCode::peer, "it does not answer");
-    while (stage_ < Stage::gathered && Clock::now() < until) round(until);
+    while (stage_ < Stage::gathered && Clock::now() < until) meet_a_little(until);
   } catch (const Error& error) {
+    if (error.code() == ExitCode::preempted) throw;
     throw Error(error.code(), place, ": ", error.what());
   }
+}
+
+void Client::meet_a_little(Time until) {
+  check_stopped();
+  round(std::min(until, Clock::now() + kBetweenQuestions));
+}
+
+void Client::check_stopped() const {
+  if (options_.stopped()) throw Error(ExitCode::preempted, "asked to stop while it waited for the other processes");
 }
 
 void Client::shake_hands(const Message& message) {

@@ -9,11 +9,15 @@
 #include <thread>
 
 #include "peerless/base/error.h"
+#include "peerless/base/log.h"
 
 namespace peerless {
 namespace {
 
 constexpr std::size_t kPrefetched = 4;  // micro-batches that wait at most
+constexpr std::chrono::seconds kLate{10};
+constexpr std::chrono::seconds kHang{1};  // a micro-batch takes no longer, where the disk works
+constexpr std::chrono::milliseconds kBetweenQuestions{100};
 
 std::uint64_t samples_in(const TokenSource& source, std::int64_t seq_len) {
   return (source.tokens() - 1) / static_cast<std::uint64_t>(seq_len);
@@ -24,11 +28,11 @@ std::uint64_t samples_in(const TokenSource& source, std::int64_t seq_len) {
 // ---- the data ------------------------------------------------------------------------------------------------------
 
 TrainingData::TrainingData(const DataConfig& config, const TokenizerInfo& tokenizer, std::int64_t seed,
-                           std::int64_t global_batch)
+                           std::int64_t global_batch, const Files& files)
     : config_(config), seq_len_(config.seq_len), global_batch_(global_batch) {
   std::vector<SampleOrder::Source> sources;
   for (const auto& source : config.train) {
-    sources_.push_back(std::make_unique<TokenSource>(source.path));
+    sources_.push_back(std::make_unique<TokenSource>(source.path, files));
     sources_.back()->expect(tokenizer);
     sources.push_back({samples_in(*sources_.back(), seq_len_), source.weight});
     if (sources.back().samples == 0) {
@@ -123,23 +127,31 @@ Digest TrainingData::fingerprint() const {
 
 class Loader::Prefetcher {
  public:
-  Prefetcher(const TrainingData& data, const BatchShare& share, std::uint64_t first)
-      : data_(data), share_(share), first_(first), thread_([this] { run(); }) {}
+  Prefetcher(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first)
+      : data_(std::move(data)), share_(share), first_(first) {}
 
-  ~Prefetcher() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
+  static std::shared_ptr<Prefetcher> start(std::shared_ptr<const TrainingData> data, const BatchShare& share,
+                                           std::uint64_t first) {
+    const auto prefetcher = std::make_shared<Prefetcher>(std::move(data), share, first);
+    prefetcher->thread_ = std::thread([prefetcher] { prefetcher->run(); });
+    return prefetcher;
   }
 
-  Batch next() {
-    const auto begin = std::chrono::steady_clock::now();
+  void stop() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !ready_.empty() || error_; });
-    wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    stopping_ = true;
+    changed_.notify_all();
+    const bool ended = changed_.wait_for(lock, kHang, [&] { return ended_; });
+    lock.unlock();
+    ended ? thread_.join() : thread_.detach();
+  }
+
+  Batch next(const std::function<bool()>& stopped) {
+    const auto begin = Clock::now();
+    std::unique_lock lock(mutex_);
+    const bool came = wait(lock, stopped);
+    wait_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+    if (!came) return stand_in();
     if (ready_.empty()) std::rethrow_exception(error_);
     Batch batch = std::move(ready_.front());
     ready_.pop_front();
@@ -151,6 +163,30 @@ class Loader::Prefetcher {
   double wait_seconds() const { return wait_seconds_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  // False where `stopped` says so first.
+  bool wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& stopped) {
+    auto late = Clock::now() + kLate;
+    while (!changed_.wait_for(lock, kBetweenQuestions, [&] { return !ready_.empty() || error_; })) {
+      if (stopped()) return false;
+      if (Clock::now() < late) continue;
+      late = Clock::time_point::max();
+      log::warning("no training data for ", kLate.count(), " s: does the disk hang? Still waiting");
+    }
+    return true;
+  }
+
+  Batch stand_in() const {
+    const auto tokens = static_cast<std::size_t>(share_.micro_batch * data_->seq_len());
+    return {.batch = share_.micro_batch,
+            .seq_len = data_->seq_len(),
+            .inputs = std::vector<std::int64_t>(tokens),
+            .targets = std::vector<std::int64_t>(tokens),
+            .mask = std::vector<std::uint8_t>(tokens),
+            .stands_in = true};
+  }
+
   void run() {
     try {
       while (make_room()) hand_over(make_next());
@@ -158,6 +194,8 @@ class Loader::Prefetcher {
       const std::lock_guard lock(mutex_);
       error_ = std::current_exception();
     }
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
     changed_.notify_all();
   }
 
@@ -168,7 +206,7 @@ class Loader::Prefetcher {
   }
 
   Batch make_next() {
-    Batch batch = data_.batch(share_.first_position(first_, micro_batch_), share_.micro_batch);
+    Batch batch = data_->batch(share_.first_position(first_, micro_batch_), share_.micro_batch);
     if (++micro_batch_ == share_.micro_batches()) {
       first_ += static_cast<std::uint64_t>(share_.global_batch);
       micro_batch_ = 0;
@@ -184,29 +222,31 @@ class Loader::Prefetcher {
     changed_.notify_all();
   }
 
-  const TrainingData& data_;
+  const std::shared_ptr<const TrainingData> data_;
   const BatchShare share_;
   std::uint64_t first_;  // of the thread: sample that the step begins with of which it makes a micro-batch next
   std::int64_t micro_batch_ = 0;
   double wait_seconds_ = 0;  // of the caller
+  std::thread thread_;
 
   std::mutex mutex_;  // for what follows
   std::condition_variable changed_;
   std::deque<Batch> ready_;
   std::exception_ptr error_;
-  bool stopping_ = false;
-  std::thread thread_;  // last: it starts when all else is there
+  bool stopping_ = false, ended_ = false;
 };
 
-Loader::Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first) {
+Loader::Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first) {
   share.check();
-  PEERLESS_CHECK(share.global_batch == data.global_batch(), share.global_batch, " and ", data.global_batch());
-  prefetcher_ = std::make_unique<Prefetcher>(data, share, first);
+  PEERLESS_CHECK(share.global_batch == data->global_batch(), share.global_batch, " and ", data->global_batch());
+  prefetcher_ = Prefetcher::start(std::move(data), share, first);
 }
 
-Loader::~Loader() = default;
+Loader::~Loader() {
+  if (prefetcher_) prefetcher_->stop();
+}
 
-Batch Loader::next() { return prefetcher_->next(); }
+Batch Loader::next(const std::function<bool()>& stopped) { return prefetcher_->next(stopped); }
 double Loader::wait_seconds() const { return prefetcher_->wait_seconds(); }
 
 }  // namespace peerless

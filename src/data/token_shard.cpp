@@ -21,14 +21,16 @@ using token_shard::padded;
 using token_shard::Trailer;
 
 template <class T>
-T read_at(std::span<const std::byte> bytes, std::uint64_t offset) {
+T read_at(const InputFile& file, std::uint64_t offset) {
   T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  file.read(offset, std::as_writable_bytes(std::span(&value, 1)));
   return value;
 }
 
-std::span<const std::uint64_t> numbers(std::span<const std::byte> section) {
-  return {reinterpret_cast<const std::uint64_t*>(section.data()), section.size() / sizeof(std::uint64_t)};
+std::vector<std::uint64_t> read_numbers(const InputFile& file, std::uint64_t offset, std::uint64_t bytes) {
+  std::vector<std::uint64_t> numbers(bytes / sizeof(std::uint64_t));
+  file.read(offset, std::as_writable_bytes(std::span(numbers)));
+  return numbers;
 }
 
 std::string quoted(const std::array<char, 8>& magic) {
@@ -58,13 +60,13 @@ void check_head(const std::filesystem::path& path, const Head& head) {
 }
 
 // Both, once all that they say of themselves is right.
-std::pair<Head, Trailer> read_ends(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  if (bytes.size() < sizeof(Head) + sizeof(Trailer)) {
-    throw refusal(path, "truncated: ", bytes.size(), " bytes, a token shard has at least ",
+std::pair<Head, Trailer> read_ends(const std::filesystem::path& path, const InputFile& file) {
+  if (file.size() < sizeof(Head) + sizeof(Trailer)) {
+    throw refusal(path, "truncated: ", file.size(), " bytes, a token shard has at least ",
                   sizeof(Head) + sizeof(Trailer));
   }
-  const auto head = read_at<Head>(bytes, 0);
-  const auto trailer = read_at<Trailer>(bytes, bytes.size() - sizeof(Trailer));
+  const auto head = read_at<Head>(file, 0);
+  const auto trailer = read_at<Trailer>(file, file.size() - sizeof(Trailer));
   if (head.magic != kMagic) {
     throw refusal(path, "not a token shard: expected it to begin with ", quoted(kMagic), ", found ",
                   quoted(head.magic));
@@ -84,25 +86,24 @@ std::pair<Head, Trailer> read_ends(const std::filesystem::path& path, std::span<
   return {head, trailer};
 }
 
+// Sizes in bytes of what lies between head and trailer, in its order.
 struct Sections {
-  std::span<const std::byte> tokens, documents, table;
+  std::uint64_t tokens, documents, table;
 };
 
-Sections cut(const std::filesystem::path& path, std::span<const std::byte> bytes, const Head& head,
-             const Trailer& trailer) {
+Sections sections_of(const std::filesystem::path& path, std::uint64_t size, const Head& head, const Trailer& trailer) {
   // Counts larger than the file would overflow the sizes below.
-  const bool plausible = std::max(trailer.num_tokens, trailer.num_documents) <= bytes.size();
-  const auto tokens_size = plausible ? padded(trailer.num_tokens * head.token_width) : 0;
-  const auto documents_size = plausible ? padded(trailer.num_documents * 2 * sizeof(std::uint64_t)) : 0;
-  const auto num_blocks = (tokens_size + TokenShard::kBlockBytes - 1) / TokenShard::kBlockBytes;
-  const auto table_size = padded(num_blocks * sizeof(std::uint64_t));
-  const auto expected = sizeof(Head) + tokens_size + documents_size + table_size + sizeof(Trailer);
-  if (!plausible || bytes.size() != expected) {
+  const bool plausible = std::max(trailer.num_tokens, trailer.num_documents) <= size;
+  const auto tokens = plausible ? padded(trailer.num_tokens * head.token_width) : 0;
+  const auto documents = plausible ? padded(trailer.num_documents * 2 * sizeof(std::uint64_t)) : 0;
+  const auto num_blocks = (tokens + TokenShard::kBlockBytes - 1) / TokenShard::kBlockBytes;
+  const auto table = padded(num_blocks * sizeof(std::uint64_t));
+  const auto expected = sizeof(Head) + tokens + documents + table + sizeof(Trailer);
+  if (!plausible || size != expected) {
     throw refusal(path, "expected ", plausible ? concat(expected, " bytes") : "another size", " for ",
-                  trailer.num_tokens, " tokens in ", trailer.num_documents, " documents, found ", bytes.size());
+                  trailer.num_tokens, " tokens in ", trailer.num_documents, " documents, found ", size);
   }
-  return {bytes.subspan(sizeof(Head), tokens_size), bytes.subspan(sizeof(Head) + tokens_size, documents_size),
-          bytes.subspan(sizeof(Head) + tokens_size + documents_size, table_size)};
+  return {tokens, documents, table};
 }
 
 void check_documents(const std::filesystem::path& path, std::span<const std::uint64_t> documents,
@@ -133,16 +134,15 @@ std::int64_t widen(const std::byte* tokens, std::span<std::int64_t> into) {
 
 }  // namespace
 
-TokenShard::TokenShard(const std::filesystem::path& file) : path_(file), file_(file) {
-  const auto bytes = file_.bytes();
-  const auto [head, trailer] = read_ends(path_, bytes);
-  const auto sections = cut(path_, bytes, head, trailer);
-  check_sum(path_, "documents", trailer.documents_checksum, checksum(sections.documents));
-  check_sum(path_, "block checksums", trailer.table_checksum, checksum(sections.table));
-  tokens_ = sections.tokens;
-  documents_ = numbers(sections.documents).first(2 * trailer.num_documents);
-  const auto num_blocks = (tokens_.size() + kBlockBytes - 1) / kBlockBytes;
-  checksums_ = numbers(sections.table).first(num_blocks);
+TokenShard::TokenShard(const std::filesystem::path& file, const Files& files) : path_(file), file_(files.open(file)) {
+  const auto [head, trailer] = read_ends(path_, *file_);
+  const auto sections = sections_of(path_, file_->size(), head, trailer);
+  tokens_size_ = sections.tokens;
+  documents_ = read_numbers(*file_, sizeof(Head) + sections.tokens, sections.documents);
+  checksums_ = read_numbers(*file_, sizeof(Head) + sections.tokens + sections.documents, sections.table);
+  check_sum(path_, "documents", trailer.documents_checksum, checksum(std::as_bytes(std::span(documents_))));
+  check_sum(path_, "block checksums", trailer.table_checksum, checksum(std::as_bytes(std::span(checksums_))));
+  documents_.resize(2 * trailer.num_documents);
   check_documents(path_, documents_, trailer);
 
   width_ = head.token_width;
@@ -151,7 +151,7 @@ TokenShard::TokenShard(const std::filesystem::path& file) : path_(file), file_(f
   digest_ = peerless::digest(bytes_of(trailer));
   const auto token = [](std::int32_t id) { return id < 0 ? std::nullopt : std::optional<TokenId>(id); };
   tokenizer_ = {{head.tokenizer_high, head.tokenizer_low}, head.vocab_size, token(head.bos), token(head.eos)};
-  verified_ = std::make_unique<std::atomic<bool>[]>(num_blocks);
+  verified_ = std::make_unique<std::atomic<bool>[]>(checksums_.size());
 }
 
 std::uint64_t TokenShard::documents_before(std::uint64_t token) const {
@@ -164,10 +164,12 @@ std::uint64_t TokenShard::documents_before(std::uint64_t token) const {
 }
 
 void TokenShard::check_blocks(std::uint64_t first_byte, std::uint64_t end_byte) const {
+  std::vector<std::byte> bytes;
   for (auto block = first_byte / kBlockBytes; block * kBlockBytes < end_byte; ++block) {
     if (verified_[block].load(std::memory_order_relaxed)) continue;
     const auto begin = block * kBlockBytes;
-    const auto bytes = tokens_.subspan(begin, std::min(kBlockBytes, tokens_.size() - begin));
+    bytes.resize(std::min(kBlockBytes, tokens_size_ - begin));
+    file_->read(sizeof(Head) + begin, bytes);
     check_sum(path_, concat("tokens in block ", block), checksums_[block], checksum(bytes));
     verified_[block].store(true, std::memory_order_relaxed);
   }
@@ -176,8 +178,10 @@ void TokenShard::check_blocks(std::uint64_t first_byte, std::uint64_t end_byte) 
 void TokenShard::copy(std::uint64_t first, std::span<std::int64_t> into) const {
   PEERLESS_CHECK(first + into.size() <= num_tokens_, "tokens ", first, " + ", into.size(), " of ", num_tokens_);
   check_blocks(first * width_, (first + into.size()) * width_);
-  const auto* const tokens = tokens_.data() + first * width_;
-  const auto largest = width_ == 2 ? widen<std::uint16_t>(tokens, into) : widen<std::uint32_t>(tokens, into);
+  std::vector<std::byte> tokens(into.size() * width_);
+  file_->read(sizeof(Head) + first * width_, tokens);
+  const auto* const bytes = tokens.data();
+  const auto largest = width_ == 2 ? widen<std::uint16_t>(bytes, into) : widen<std::uint32_t>(bytes, into);
   if (largest < tokenizer_.vocab_size) return;
   const auto bad = std::find_if(into.begin(), into.end(), [&](auto id) { return id >= tokenizer_.vocab_size; });
   throw Error(ExitCode::data, path_, ": token ", first + static_cast<std::uint64_t>(bad - into.begin()), " has the id ",

@@ -64,9 +64,9 @@ std::size_t part_of(const std::vector<std::uint64_t>& begins, std::uint64_t posi
 
 }  // namespace
 
-TokenSource::TokenSource(const Path& path) : path_(path) {
+TokenSource::TokenSource(const Path& path, const Files& files) : path_(path) {
   for (const auto& file : shard_files(path)) {
-    auto shard = std::make_unique<TokenShard>(file);
+    auto shard = std::make_unique<TokenShard>(file, files);
     if (!shards_.empty() && shard->tokenizer() != tokenizer()) {
       throw Error(ExitCode::data, file, ": made with another tokenizer than ", shards_.front()->path(),
                   " beside it: ", shard->tokenizer().digest.hex(), " and ", tokenizer().digest.hex());

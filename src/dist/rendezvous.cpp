@@ -89,6 +89,7 @@ World::World(const Launch& launch, const JoinOptions& options) {
                                                                        .secret = options.secret,
                                                                        .address = find,
                                                                        .on_loss = options.on_loss,
+                                                                       .stopped = options.stopped,
                                                                        .timeout = options.timeout,
                                                                        .silence = silence});
   try {

@@ -85,6 +85,11 @@ nlohmann::ordered_json EvalReport::json() const {
 }
 
 EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator) {
+  return *evaluate_unless({}, model, set, communicator);
+}
+
+std::optional<EvalReport> evaluate_unless(const std::function<bool()>& stopped, LanguageModel& model,
+                                          const EvalSet& set, Communicator& communicator) {
   const EvaluationMode evaluation(model);
   const auto device = model.decoder->embedding().device();
   const auto score = [&](std::int64_t index, bool counts) {
@@ -95,23 +100,29 @@ EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& comm
     decoded.stats.set("loss", model.head->loss(decoded.hidden, targets, mask).cross_entropy);
     return std::move(decoded.stats);
   };
+  const auto one_stops = [&] { return stopped && any(communicator, stopped()); };
   StatsSum sums(SumOrder::tree);
   const std::int64_t processes = communicator.world_size();
   const auto mine = batches_of(communicator.rank(), processes, set.batches());
-  for (const auto& index : mine) sums.add(index ? score(*index, /*counts=*/true) : Stats());
+  for (const auto& index : mine) {
+    if (index && one_stops()) return std::nullopt;
+    sums.add(index ? score(*index, /*counts=*/true) : Stats());
+  }
   // Who has nothing to do has zeros of the right shapes to add. Processes that hold a model together go through it
-  // equally often.
-  std::int64_t least = 1;
-  if (is_sharded(model))
-    for (std::int64_t r = 0; r < processes; ++r)
-      least = std::max(least, num_batches(batches_of(r, processes, set.batches())));
-  for (std::int64_t i = num_batches(mine); i < least; ++i) {
+  // equally often, and all are asked equally often.
+  std::int64_t most = 1;
+  for (std::int64_t r = 0; r < processes; ++r)
+    most = std::max(most, num_batches(batches_of(r, processes, set.batches())));
+  const bool sharded = is_sharded(model);
+  for (std::int64_t i = num_batches(mine); i < most; ++i) {
+    if (one_stops()) return std::nullopt;
+    if (i > 0 && !sharded) continue;
     auto zeros = score(set.batches() - 1, /*counts=*/false);
     if (i == 0) sums.add(std::move(zeros));
   }
   Stats total = sum(communicator, sums.total());
   const double loss = total.take("loss").item<double>();
-  return {set.documents(), set.targets(), set.raw_bytes(), loss, model.decoder->figures(total), total};
+  return EvalReport{set.documents(), set.targets(), set.raw_bytes(), loss, model.decoder->figures(total), total};
 }
 
 }  // namespace peerless

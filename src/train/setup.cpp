@@ -1,6 +1,7 @@
 #include "peerless/train/setup.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <limits>
 
@@ -55,6 +56,21 @@ void check_division(const RunConfig& config, std::int64_t processes) {
   };
   check("parallel.expert", config.parallel.expert);
   check("parallel.table", config.parallel.table);
+}
+
+Division division_of(const RunConfig& config, std::int64_t processes) {
+  Division division{.zero = config.parallel.zero == 1};
+  if (config.train.determinism == Determinism::run) return division;
+  const auto check = [](std::int64_t number, const char* what) {
+    if (!std::has_single_bit(static_cast<std::uint64_t>(number)))
+      throw Error(ExitCode::config, "train.determinism: elastic needs a power of two as the number of ", what, ", got ",
+                  number);
+  };
+  check(processes, "processes");
+  check(config.train.global_batch_size / config.train.micro_batch_size,
+        "micro-batches of a step (train.global_batch_size / train.micro_batch_size)");
+  division.order = SumOrder::tree;
+  return division;
 }
 
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "peerless/base/log.h"
+#include "peerless/train/machine.h"
+
 namespace peerless {
 namespace {
 
@@ -44,6 +47,21 @@ std::int64_t Staging::bytes_for(const NamedTensors& tensors) {
   std::int64_t bytes = 0;
   for (const auto& named : tensors) bytes += aligned(static_cast<std::int64_t>(named.tensor.nbytes()));
   return bytes;
+}
+
+bool Staging::can_hold(const NamedTensors& tensors, std::int64_t processes_here) const {
+  constexpr double kSpare = 1.1;
+  if (memory_.defined()) return true;
+  const auto bytes = static_cast<double>(bytes_for(tensors));
+  const double needed = bytes * static_cast<double>(processes_here) * kSpare;
+  const auto available = available_memory();
+  if (!available || needed <= static_cast<double>(*available)) {
+    log::info("checkpoints: a copy of ", human_bytes(bytes), " is written while training goes on");
+    return true;
+  }
+  log::warning("checkpoint.mode: async needs ", human_bytes(needed), " of memory on this host, ",
+               human_bytes(static_cast<double>(*available)), " are free: training waits for its saves instead");
+  return false;
 }
 
 State Staging::copy(const NamedTensors& tensors) {

@@ -205,6 +205,12 @@ std::int64_t sharers_of_cores(Communicator& communicator) {
   return std::count(all.begin(), all.end(), here);
 }
 
+bool asked_to_stop(Communicator& communicator, const StopRequest& stop) {
+  if (!any(communicator, stop.received())) return false;
+  log::info(stop.who(), " asks to stop: before the first step");
+  return true;
+}
+
 // What must still be there when the others are told that this process fails: it ends with threads of its own, which may
 // wait for them.
 struct Training {
@@ -222,6 +228,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   });
   communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
+  if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
   const auto& checkpoint = start.checkpoint;
   together(communicator, [&] {
@@ -229,9 +236,10 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
     if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
     check_division(config, communicator.world_size());
-    trainer.emplace(config, folder, status, launch, communicator, *training.savers, files);
+    trainer.emplace(config, folder, status, launch, communicator, *training.savers, stop, files);
   });
   check_equal_data(communicator, *trainer);
+  if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
     if (checkpoint) check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
@@ -240,7 +248,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (communicator.rank() == 0) write_atomically(files, folder.config(), config::dump(config));
   });
   if (start.origin == Origin::itself) trainer->go_on_from(*checkpoint);
-  return trainer->run(stop);
+  return trainer->run();
 }
 
 // What each process did when one of them was lost, a line each.
@@ -317,11 +325,12 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
   Status status(files);
+  const StopRequest stop;
   World world(launch, {.device = [&] { return choose_device(config.device, launch.local_rank); },
                        .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
                        .secret = find_secret(process_environment()),
-                       .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); }});
-  const StopRequest stop;  // before this, a signal ends the process: there is nothing to save yet
+                       .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); },
+                       .stopped = [&] { return stop.received(); }});
   Training training;
   try {
     return train_with(world, training, config, options, launch, stop, status, files);

@@ -1,6 +1,7 @@
 #include "peerless/train/stop_request.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,18 +15,30 @@ struct Handled {
   const char* name;
   struct sigaction before;
 };
-std::array<Handled, 4> handled{
-    {{SIGTERM, "SIGTERM", {}}, {SIGUSR1, "SIGUSR1", {}}, {SIGINT, "SIGINT", {}}, {SIGHUP, "SIGHUP", {}}}};
+std::array<Handled, 6> handled{{{SIGTERM, "SIGTERM", {}},
+                                {SIGUSR1, "SIGUSR1", {}},
+                                {SIGUSR2, "SIGUSR2", {}},
+                                {SIGXCPU, "SIGXCPU", {}},
+                                {SIGINT, "SIGINT", {}},
+                                {SIGHUP, "SIGHUP", {}}}};
 
 std::atomic<int> received_signal{0};
 std::atomic<bool> interrupted{false};
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+std::atomic<std::int64_t> first_at{0};  // nanoseconds of the monotonic clock
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free &&
+                  std::atomic<std::int64_t>::is_always_lock_free,
               "a signal handler may touch nothing else");
+
+std::int64_t now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 void on_signal(int signal) {
   constexpr int kKilledByInterrupt = 130;
   if (signal == SIGINT && interrupted.exchange(true)) _exit(kKilledByInterrupt);
-  received_signal = signal;
+  if (received_signal.exchange(signal) == 0) first_at = now();
 }
 
 }  // namespace
@@ -33,6 +46,7 @@ void on_signal(int signal) {
 StopRequest::StopRequest() {
   received_signal = 0;
   interrupted = false;
+  first_at = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
@@ -45,6 +59,13 @@ StopRequest::StopRequest() {
 
 StopRequest::~StopRequest() {
   for (const auto& [signal, name, before] : handled) sigaction(signal, &before, nullptr);
+}
+
+std::string StopRequest::who() const { return received() ? signal_name() : "another process"; }
+
+std::chrono::duration<double> StopRequest::age() const {
+  const std::int64_t first = first_at;
+  return std::chrono::nanoseconds(received() && first > 0 ? now() - first : 0);
 }
 
 const char* StopRequest::signal_name() const {

@@ -1,9 +1,8 @@
 #include "peerless/train/trainer.h"
 
-#include <bit>
-
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
+#include "peerless/cluster/link.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
 #include "peerless/train/machine.h"
@@ -19,21 +18,6 @@ std::string count(Integer number) {  // "16.8 M", for people
   return human(static_cast<double>(number), "");
 }
 
-Division division_of(const RunConfig& config, std::int64_t processes) {
-  Division division{.zero = config.parallel.zero == 1};
-  if (config.train.determinism == Determinism::run) return division;
-  const auto check = [](std::int64_t number, const char* what) {
-    if (!std::has_single_bit(static_cast<std::uint64_t>(number)))
-      throw Error(ExitCode::config, "train.determinism: elastic needs a power of two as the number of ", what, ", got ",
-                  number);
-  };
-  check(processes, "processes");
-  check(config.train.global_batch_size / config.train.micro_batch_size,
-        "micro-batches of a step (train.global_batch_size / train.micro_batch_size)");
-  division.order = SumOrder::tree;
-  return division;
-}
-
 // Exchanges inside forward and backward go beside those of gradients.
 std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size) {
   return size == 1 ? nullptr : Subset(all, group_of(all, size)).channel();
@@ -42,15 +26,17 @@ std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size) {
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-                 Communicator& communicator, Peers& savers, Files& files)
+                 Communicator& communicator, Peers& savers, const StopRequest& stop, Files& files)
     : config_(config),
       folder_(folder),
       status_(status),
       communicator_(communicator),
+      stop_(stop),
       files_(files),
       device_(choose_device(config.device, launch.local_rank)),
       tokenizer_(open_tokenizer(config.tokenizer)),
-      data_(config.data, info_of(*tokenizer_), config.seed, config.train.global_batch_size),
+      data_(std::make_shared<TrainingData>(config.data, info_of(*tokenizer_), config.seed,
+                                           config.train.global_batch_size, files)),
       expert_group_(make_group(communicator, config.parallel.expert)),
       table_group_(make_group(communicator, config.parallel.table)),
       model_(build_model(config, *tokenizer_, device_, {expert_group_.get(), table_group_.get()})),
@@ -68,54 +54,61 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 
-ExitCode Trainer::run(const StopRequest& stop) {
+ExitCode Trainer::run() {
   try {
-    return train(stop);
+    return train();
   } catch (const SharedError&) {
     saver_.drain();  // all end together, so a save that is under way can end well
     throw;
   }
 }
 
-ExitCode Trainer::train(const StopRequest& stop) {
+ExitCode Trainer::train() {
   begin();
   check_divergence();  // a run that ended so does so again
-  bool stopping = false;
+  bool stopping = agree_to_stop();
   while (!finished() && !stopping) {
     progress_->begin_step(loader_->wait_seconds());
     const StepReport report = train_step();
-    progress_->end_step(counters_.step, report, loader_->wait_seconds());
-    const bool went_well = watch(report);
+    progress_->end_step(counters_.step + 1, report, loader_->wait_seconds());
 
-    now_at("asking who wants to stop");
-    stopping = agree_to_stop(stop);
+    now_at("asking who wants to stop", 1);
+    stopping = agree_to_stop();
+    if (!report.complete) break;  // none was done: data did not come before somebody was asked to stop
+    count_step(report);
+    const bool went_well = watch(report);
     const bool ending = stopping || finished();
-    const bool saving = due(config_.checkpoint.every_steps) || ending;  // which compares replicas too
-    if (due(config_.parallel.check_every_steps) && !saving) compare_replicas();
+    const bool saving = due(config_.checkpoint.every_steps) && !ending;  // which compares replicas too
+    if (due(config_.parallel.check_every_steps) && !saving && !ending) compare_replicas();
     if (due(config_.log.every_steps) || ending || !went_well) record(report);
-    if (saving) save(ending);
-    if (evaluation_is_due() && (!stopping || finished())) validate();  // who asks to stop may not wait for long
+    if (saving) save(/*ending=*/false);
+    if (finished()) save(/*ending=*/true);  // before an evaluation that may take long
+    if (evaluation_is_due() && (!stopping || finished())) stopping = !validate() || stopping;
     check_divergence();
   }
+  end_durably(stopping);
   end();
   return finished() ? ExitCode::ok : ExitCode::preempted;
 }
 
 StepReport Trainer::train_step() {
+  targets_ = data_->unmasked_in_step(static_cast<std::uint64_t>(counters_.samples));
   const StepPlan plan{.micro_batches_here = share().micro_batches(),
                       .micro_batches = config_.train.global_batch_size / config_.train.micro_batch_size,
-                      .targets = data_.unmasked_in_step(static_cast<std::uint64_t>(counters_.samples)),
+                      .targets = targets_,
                       .lr = shared_settings(config_.optim).lr * schedule_.factor(counters_.step)};
   const auto next_batch = [this] {
     now_at("waiting for data", 1);
-    Batch batch = loader_->next();
+    Batch batch = loader_->next([this] { return stop_.received(); });
     now_at("forward, backward and update", 1);
     return batch;
   };
-  const StepReport report = step_.run(plan, next_batch);
-  if (samples_) samples_->write(counters_.step + 1, static_cast<std::uint64_t>(counters_.samples), share(), data_);
-  counters_.count_step(config_.train.global_batch_size, plan.targets, report.skipped);
-  return report;
+  return step_.run(plan, next_batch);
+}
+
+void Trainer::count_step(const StepReport& report) {
+  if (samples_) samples_->write(counters_.step + 1, static_cast<std::uint64_t>(counters_.samples), share(), *data_);
+  counters_.count_step(config_.train.global_batch_size, targets_, report.skipped);
 }
 
 void Trainer::now_at(const char* what, std::int64_t ahead) const {
@@ -123,15 +116,15 @@ void Trainer::now_at(const char* what, std::int64_t ahead) const {
 }
 
 // Whether one of all processes is asked to stop. Where one's saver has failed, those of all have or will, and say how.
-bool Trainer::agree_to_stop(const StopRequest& stop) {
+bool Trainer::agree_to_stop() {
   constexpr std::int64_t kStop = 1, kFailed = 2;
   std::int64_t all = 0;
-  for (const auto one : gather(communicator_, (stop.received() ? kStop : 0) | (saver_.failed() ? kFailed : 0)))
+  for (const auto one : gather(communicator_, (stop_.received() ? kStop : 0) | (saver_.failed() ? kFailed : 0)))
     all |= one;
   if ((all & kFailed) != 0) saver_.wait();
   if ((all & kStop) == 0) return false;
   progress_->clear_line();
-  log::info(stop.received() ? stop.signal_name() : "another process", " asks to stop: saving first");
+  log::info(stop_.who(), " asks to stop");
   return true;
 }
 
@@ -209,7 +202,7 @@ void Trainer::begin() {
   log::info("model: ", count(cost.parameters), " parameters, ", count(cost.active_parameters), " active, ",
             human(flops_per_token, "FLOP"), " per token, forward and backward",
             config_.train.recompute == Recompute::layer ? "; layers are recomputed in the backward pass" : "");
-  log::info("data: ", count(data_.tokens()), " tokens, ", data_.samples(), " samples of ", config_.data.seq_len,
+  log::info("data: ", count(data_->tokens()), " tokens, ", data_->samples(), " samples of ", config_.data.seq_len,
             "; a step takes ", config_.train.global_batch_size);
   if (communicator_.world_size() > 1)
     log::info("processes: ", communicator_.world_size(), ", each with ", share().micro_batches(),
@@ -240,6 +233,8 @@ void Trainer::open_logs() {
   });
   if (config_.log.samples)
     samples_ = std::make_unique<SampleLog>(files_, folder_.samples(), communicator_.rank(), counters_.step);
+  saved_ = counters_.step;
+  durable_ = counters_.step;
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
 }
 
@@ -264,21 +259,24 @@ void Trainer::record(const StepReport& report) {
   metrics_->write(record_of(counters_, report, routing, performance));
 }
 
-void Trainer::validate() {
+// False where somebody is asked to stop meanwhile: it is made up for when the run goes on.
+bool Trainer::validate() {
   now_at("evaluation");
   Json results;
   for (const auto& set : eval_sets_) {
-    const EvalReport report = evaluate(*model_, set, communicator_);
+    const auto report = evaluate_unless([this] { return stop_.received(); }, *model_, set, communicator_);
+    if (!report) return false;
     if (!leads()) continue;
     progress_->clear_line();
-    log::info("eval ", set.name(), " at step ", counters_.step, ": ", report.text());
-    results[set.name()] = report.json();
+    log::info("eval ", set.name(), " at step ", counters_.step, ": ", report->text());
+    results[set.name()] = report->json();
   }
-  if (results.empty()) return;
+  if (results.empty()) return true;
   Json record = position_of(counters_);
   record["eval"] = results;
   metrics_->write(record);
   metrics_->sync();
+  return true;
 }
 
 void Trainer::save(bool ending) {
@@ -291,34 +289,47 @@ void Trainer::save(bool ending) {
   if (due(config_.checkpoint.every_steps)) counters_.probation.saved(counters_.step);  // as in a run that never stops
   saved_counters_ = counters_;
   State mine = leads() ? saved_counters_.state() : State();
-  const bool beside_training = !ending && can_copy(part);
+  bool beside_training = mode_ == SaveMode::async && !ending;
+  if (beside_training && !staging_.can_hold(part, processes_here_)) {
+    mode_ = SaveMode::sync;  // no more is asked for
+    beside_training = false;
+  }
   mine.add(beside_training ? staging_.copy(part) : to_state(part));
   saver_.begin(std::move(mine), checkpoint_info());
+  saved_ = counters_.step;
   if (beside_training) return;
   now_at("saving");
   ending ? saver_.finish() : saver_.wait();
 }
 
-// Whether there is memory for a copy of what is saved. Once there is none, no more is asked for.
-bool Trainer::can_copy(const NamedTensors& part) {
-  constexpr double kSpare = 1.1;
-  if (mode_ == SaveMode::sync || staging_.has_memory()) return mode_ == SaveMode::async;
-  const auto available = available_memory();
-  const double needed = static_cast<double>(Staging::bytes_for(part) * processes_here_) * kSpare;
-  if (!available || needed <= static_cast<double>(*available)) {
-    log::info("checkpoints: a copy of ", human_bytes(static_cast<double>(Staging::bytes_for(part))),
-              " is written while training goes on");
-    return true;
+// What was done is durable, or about to be where there is no time to wait for it.
+void Trainer::end_durably(bool stopping) {
+  if (saved_ == counters_.step) {
+    now_at("saving");
+    return saver_.finish();
   }
-  log::warning("checkpoint.mode: async needs ", human_bytes(needed), " of memory on this host, ",
-               human_bytes(static_cast<double>(*available)), " are free: training waits for its saves instead");
-  mode_ = SaveMode::sync;
-  return false;
+  if (!stopping || has_time_to_save()) save(/*ending=*/true);
+}
+
+// Whether a save is likely to fit into what is left until the process is killed; rank 0 decides.
+bool Trainer::has_time_to_save() {
+  const double grace = static_cast<double>(config_.train.grace_seconds);
+  const double left = grace - stop_.age().count(), needed = saver_.last_save().count();
+  const bool fits = grace == 0 || needed <= left;
+  const bool all = communicator_.announce(fits ? "yes" : "no") == "yes";
+  if (!all)
+    log::warning("no save: the last took ",
+                 cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(saver_.last_save())),
+                 ", more than is left of "
+                 "train.grace_seconds; checkpoint of step ",
+                 durable_.load(), " is durable, ", counters_.step - durable_, " steps to redo");
+  return all;
 }
 
 // On rank 0, from the saver's thread.
 void Trainer::durable(std::int64_t step) {
   folder_.journal()->durable(step);
+  durable_ = step;
   progress_->clear_line();
   log::info("checkpoint of step ", step, " is durable");
   status_.durable(step);
@@ -365,13 +376,13 @@ CheckpointInfo Trainer::checkpoint_info() const {
                       .program = program_version(),
                       .config = config::dump(config_),
                       .tokenizer = tokenizer_->digest(),
-                      .data = data_.fingerprint()};
-  info.data_sources = data_.description();
+                      .data = data_->fingerprint()};
+  info.data_sources = data_->description();
   return info;
 }
 
 std::vector<std::pair<std::string, Digest>> Trainer::data() const {
-  std::vector<std::pair<std::string, Digest>> all{{"data.train", data_.fingerprint()}};
+  std::vector<std::pair<std::string, Digest>> all{{"data.train", data_->fingerprint()}};
   for (const auto& set : eval_sets_) all.emplace_back(concat("data.val[", all.size() - 1, "]"), set.digest());
   return all;
 }

@@ -1,5 +1,7 @@
 #include "peerless/train/training_step.h"
 
+#include <limits>
+
 #include "peerless/train/step_gradient.h"
 
 namespace peerless {
@@ -16,12 +18,14 @@ StepReport TrainingStep::run(const StepPlan& plan, const std::function<Batch()>&
   StepGradient gradient(model_, plan.targets, plan.micro_batches, order_);
   update_.accumulate(plan.micro_batches_here, [&] {
     const Batch batch = next_batch();
-    gradient.add(tensors_of(batch, model_.decoder->embedding().device()));
+    gradient.add(tensors_of(batch, model_.decoder->embedding().device()), batch.stands_in);
   });
 
   StepMeans means = gradient.means(communicator_);
-  const auto [norms, rows_touched, skipped] = update_.finish(
-      plan.lr, means.loss + means.z_loss + means.aux_loss.value_or(0), [&] { model_.decoder->commit(means.stats); });
+  const double objective = means.complete ? means.loss + means.z_loss + means.aux_loss.value_or(0)
+                                          : std::numeric_limits<double>::quiet_NaN();
+  const auto [norms, rows_touched, skipped] =
+      update_.finish(plan.lr, objective, [&] { model_.decoder->commit(means.stats); });
   StepReport report{.loss = means.loss,
                     .aux_loss = means.aux_loss,
                     .z_loss = means.z_loss,
@@ -29,7 +33,8 @@ StepReport TrainingStep::run(const StepPlan& plan, const std::function<Batch()>&
                     .grad_norm = norms.dense,
                     .table_grad_norm = norms.tables,
                     .rows_touched = rows_touched,
-                    .skipped = skipped};
+                    .skipped = skipped,
+                    .complete = means.complete};
   stats_ = std::move(means.stats);
   return report;
 }

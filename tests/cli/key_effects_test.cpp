@@ -158,6 +158,7 @@ const std::vector<Row> kRows{
      "no checkpoint is good yet",
      80,
      {"optim.lr=1e30", "train.max_steps=20"}},
+    {"train.grace_seconds", {"train.grace_seconds=-1"}, Effect::error, "grace_seconds", 78},
     {"train.max_restarts", {"train.max_restarts=-1"}, Effect::error, "max_restarts", 78},
     {"log.samples", {"log.samples=true"}, Effect::file, "runs/changed/samples/step-000000000000-rank-00000.tsv"},
     {"parallel.zero", {"parallel.zero=2"}, Effect::error, "parallel.zero", 78},

@@ -4,10 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "tests/data/shards.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -25,16 +30,17 @@ class Loading : public testing::Test {
   DataConfig config(std::int64_t seq_len = 8) const {
     return {.seq_len = seq_len, .train = {{.path = (folder / "data").string()}}, .val = {}};
   }
-  TrainingData data(const DataConfig& config, std::int64_t global_batch = 12, std::int64_t seed = 1) const {
-    return {config, tokenizer_of(100), seed, global_batch};
+  using Data = std::shared_ptr<const TrainingData>;
+  static Data data(const DataConfig& config, std::int64_t global_batch = 12, std::int64_t seed = 1) {
+    return std::make_shared<TrainingData>(config, tokenizer_of(100), seed, global_batch);
   }
   // Everything the processes of a world see in the steps [first, end), rows by their positions.
-  static std::map<std::uint64_t, std::vector<std::int64_t>> rows(const TrainingData& data, std::int64_t world,
+  static std::map<std::uint64_t, std::vector<std::int64_t>> rows(const Data& data, std::int64_t world,
                                                                  std::uint64_t first, std::uint64_t end) {
     std::map<std::uint64_t, std::vector<std::int64_t>> rows;
     for (std::int64_t rank = 0; rank < world; ++rank) {
-      const BatchShare share{.global_batch = data.global_batch(), .micro_batch = 2, .rank = rank, .world = world};
-      Loader loader(data, share, first * static_cast<std::uint64_t>(data.global_batch()));
+      const BatchShare share{.global_batch = data->global_batch(), .micro_batch = 2, .rank = rank, .world = world};
+      Loader loader(data, share, first * static_cast<std::uint64_t>(data->global_batch()));
       for (auto i = first * static_cast<std::uint64_t>(share.micro_batches());
            i < end * static_cast<std::uint64_t>(share.micro_batches()); ++i) {
         const auto batch = loader.next();
@@ -52,10 +58,10 @@ TEST_F(Loading, AnEpochShowsEveryTokenOnceButTheTail) {
   const auto all = concatenated(documents);
   for (const std::int64_t seq_len : {1, 7, 8, 100}) {
     const auto set = data(config(seq_len), 1);
-    EXPECT_EQ(set.samples(), (all.size() - 1) / static_cast<std::size_t>(seq_len));
+    EXPECT_EQ(set->samples(), (all.size() - 1) / static_cast<std::size_t>(seq_len));
     std::multiset<std::vector<std::int64_t>> seen, expected;
-    for (std::uint64_t i = 0; i < set.samples(); ++i) {
-      const auto batch = set.batch(i, 1);
+    for (std::uint64_t i = 0; i < set->samples(); ++i) {
+      const auto batch = set->batch(i, 1);
       seen.insert(batch.targets);
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i) * seq_len + 1;
       expected.emplace(begin, begin + seq_len);
@@ -65,7 +71,7 @@ TEST_F(Loading, AnEpochShowsEveryTokenOnceButTheTail) {
 }
 
 TEST_F(Loading, TargetsAreTheNextTokensAndABosIsMasked) {
-  const auto batch = data(config()).batch(0, 50);
+  const auto batch = data(config())->batch(0, 50);
   ASSERT_EQ(batch.batch, 50);
   ASSERT_EQ(batch.inputs.size(), 400u);
   std::int64_t unmasked = 0, masked = 0;
@@ -87,7 +93,7 @@ TEST_F(Loading, TheCountOfAStepIsKnownWithoutReadingIt) {
   mixture.train.push_back({.path = (folder / "more").string(), .weight = 0.5});
   const auto set = data(mixture);
   for (std::uint64_t step = 0; step < 100; ++step) {
-    EXPECT_EQ(set.unmasked_in_step(step * 12), set.batch(step * 12, 12).unmasked) << step;
+    EXPECT_EQ(set->unmasked_in_step(step * 12), set->batch(step * 12, 12).unmasked) << step;
   }
 }
 
@@ -112,7 +118,7 @@ TEST_F(Loading, SourcesOfAMixtureKeepTheirWeights) {
   write_shard(folder / "more" / "0.tok", {{kBos, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99}});
   auto mixture = config();
   mixture.train.push_back({.path = (folder / "more").string(), .weight = 3});
-  const auto batch = data(mixture).batch(0, 4096);
+  const auto batch = data(mixture)->batch(0, 4096);
   int second = 0;
   for (std::size_t row = 0; row < 4096; ++row)
     second += batch.targets[8 * row] == 99 && batch.targets[8 * row + 1] == 99;
@@ -120,37 +126,37 @@ TEST_F(Loading, SourcesOfAMixtureKeepTheirWeights) {
 }
 
 TEST_F(Loading, TheFingerprintIsOfContentWeightsAndLength) {
-  const auto fingerprint = data(config()).fingerprint();
-  EXPECT_EQ(data(config(), 4, /*seed=*/2).fingerprint(), fingerprint);
-  EXPECT_NE(data(config(9)).fingerprint(), fingerprint);
+  const auto fingerprint = data(config())->fingerprint();
+  EXPECT_EQ(data(config(), 4, /*seed=*/2)->fingerprint(), fingerprint);
+  EXPECT_NE(data(config(9))->fingerprint(), fingerprint);
   auto doubled = config();
   doubled.train.push_back(doubled.train[0]);
-  EXPECT_NE(data(doubled).fingerprint(), fingerprint);
+  EXPECT_NE(data(doubled)->fingerprint(), fingerprint);
   auto weighted = doubled;
   weighted.train[1].weight = 2;
-  EXPECT_NE(data(weighted).fingerprint(), data(doubled).fingerprint());
+  EXPECT_NE(data(weighted)->fingerprint(), data(doubled)->fingerprint());
 
   write_shard(folder / "copy" / "other-name.tok", documents);
   auto elsewhere = config();
   elsewhere.train[0].path = (folder / "copy").string();
-  EXPECT_EQ(data(elsewhere).fingerprint(), fingerprint) << "a moved data set is the same";
+  EXPECT_EQ(data(elsewhere)->fingerprint(), fingerprint) << "a moved data set is the same";
   documents[3][1] += 1;
   write_shard(folder / "changed" / "0.tok", documents);
   elsewhere.train[0].path = (folder / "changed").string();
-  EXPECT_NE(data(elsewhere).fingerprint(), fingerprint);
+  EXPECT_NE(data(elsewhere)->fingerprint(), fingerprint);
 }
 
 TEST_F(Loading, TheDescriptionNamesEachSource) {
-  const auto lines = data(config()).description();
+  const auto lines = data(config())->description();
   ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0], concat("train[0]: ", config().train[0].path, ": weight 1, ", data(config()).tokens(),
+  EXPECT_EQ(lines[0], concat("train[0]: ", config().train[0].path, ": weight 1, ", data(config())->tokens(),
                              " tokens in 1 shards, digest ", TokenSource(config().train[0].path).digest().hex()));
 }
 
 TEST_F(Loading, TheDescriptionKeepsTheOrderOfTheSources) {
   auto many = config();
   many.train.resize(12, many.train[0]);
-  const auto lines = data(many).description();
+  const auto lines = data(many)->description();
   ASSERT_EQ(lines.size(), 12u);
   for (std::size_t i = 0; i < 12; ++i) EXPECT_TRUE(lines[i].starts_with(concat("train[", i, "]: "))) << lines[i];
 }
@@ -165,7 +171,7 @@ TEST_F(Loading, TooFewTokensForABatchAreRefused) {
   EXPECT_EQ(complaint(ExitCode::data, [&] { data(small, 1); }),
             (folder / "small").string() + ": 30 tokens; a sample of seq_len 30 needs 31");
   small.seq_len = 29;
-  EXPECT_EQ(data(small, 1).samples(), 1u);
+  EXPECT_EQ(data(small, 1)->samples(), 1u);
 }
 
 TEST_F(Loading, AnotherTokenizerIsRefused) {
@@ -193,7 +199,7 @@ TEST_F(Loading, DocumentsThatBeginWithoutBosAreRefused) {
   write_shard(folder / "bad" / "0.tok", documents);
   auto bad = config();
   bad.train[0].path = (folder / "bad").string();
-  EXPECT_THAT(complaint(ExitCode::data, [&] { data(bad).batch(0, 400); }), HasSubstr("bos tokens, but "));
+  EXPECT_THAT(complaint(ExitCode::data, [&] { data(bad)->batch(0, 400); }), HasSubstr("bos tokens, but "));
 }
 
 TEST_F(Loading, ProcessesThatCannotShareTheStepAreRefused) {
@@ -209,6 +215,71 @@ TEST_F(Loading, ALoaderMayGoAtAnyTime) {
     Loader loader(set, {.global_batch = 12, .micro_batch = 2}, 0);
     for (int i = 0; i < taken; ++i) loader.next();
   }
+}
+
+// From some read on, the disk hangs until it is let go.
+class HangingDisk {
+ public:
+  FaultyFiles files{disk()};
+  void hang_at(int number) {
+    files.arm([this, number](const Operation& operation) {
+      std::unique_lock lock(mutex_);
+      hangs_ = operation.number >= number;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return operation.number < number || free_; });
+    });
+  }
+  void wait_until_it_hangs() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return hangs_; });
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex_);
+    free_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool hangs_ = false, free_ = false;
+};
+
+TEST_F(Loading, WhereTheDiskHangsABatchStandsInForAStop) {
+  HangingDisk disk;
+  const auto set = std::make_shared<TrainingData>(config(), tokenizer_of(100), 1, 12, disk.files);
+  disk.hang_at(1);
+  Loader loader(set, {.global_batch = 12, .micro_batch = 2}, 0);
+  disk.wait_until_it_hangs();
+  const auto batch = loader.next([] { return true; });
+  EXPECT_TRUE(batch.stands_in);
+  EXPECT_EQ(batch.inputs.size(), 2u * 8);
+  EXPECT_EQ(batch.mask, std::vector<std::uint8_t>(2 * 8, 0));
+  disk.let_go();
+  const auto real = loader.next([] { return true; });
+  EXPECT_FALSE(real.stands_in);
+  EXPECT_EQ(real.inputs, set->batch(0, 2).inputs) << "nothing was left out";
+}
+
+TEST_F(Loading, ALoaderMayGoWhileTheDiskHangs) {
+  HangingDisk disk;
+  auto set = std::make_shared<const TrainingData>(config(), tokenizer_of(100), 1, 12, disk.files);
+  disk.hang_at(1);
+  std::optional<Loader> loader(std::in_place, set, BatchShare{.global_batch = 12, .micro_batch = 2}, 0);
+  disk.wait_until_it_hangs();
+  loader.reset();
+  EXPECT_GT(set.use_count(), 1) << "its thread still reads";
+  disk.let_go();
+  while (set.use_count() > 1) std::this_thread::yield();
+}
+
+TEST_F(Loading, ADiskThatFailsComesOutOfNext) {
+  FaultyFiles files(disk());
+  const auto set = std::make_shared<TrainingData>(config(), tokenizer_of(100), 1, 12, files);
+  files.arm(fail_from(1, EIO));
+  Loader loader(set, {.global_batch = 12, .micro_batch = 2}, 0);
+  EXPECT_EQ(complaint(ExitCode::io, [&] { loader.next(); }),
+            (folder / "data" / "0.tok").string() + ": cannot read: Input/output error");
 }
 
 TEST_F(Loading, TheTimeThatNextWaitsIsCounted) {

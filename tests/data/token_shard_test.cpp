@@ -259,6 +259,18 @@ TEST_F(Shard, OnlyTheBlocksThatAreReadAreChecked) {
   EXPECT_THAT(complaint(ExitCode::data, [&] { shard.copy((1 << 19) - 10, tokens); }), HasSubstr("in block 1"));
 }
 
+// No signal: a mapped file would end the process.
+TEST_F(Shard, OneThatIsCutShortWhileItIsReadIsAnError) {
+  write_shard(file, counting_documents({600000, 600000}));
+  const TokenShard shard(file);
+  std::vector<std::int64_t> tokens(1000);
+  shard.copy(0, tokens);
+  std::filesystem::resize_file(file, 1 << 20);
+  EXPECT_EQ(complaint(ExitCode::io, [&] { shard.copy(700000, tokens); }),
+            file.string() + ": cannot read 1048576 bytes at offset 1048640: the file ends before");
+  EXPECT_EQ(complaint(ExitCode::io, [&] { shard.copy(523000, tokens); }), "");
+}
+
 TEST_F(Shard, OnlyRegularFilesAreOpened) {
   EXPECT_THAT(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }), HasSubstr(file.string()));
   EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenShard shard(folder.path()); }),

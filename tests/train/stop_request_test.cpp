@@ -10,11 +10,16 @@ namespace {
 TEST(StopRequest, NamesTheSignalThatAsked) {
   const StopRequest stop;
   EXPECT_FALSE(stop.received());
-  for (const auto& [signal, name] :
-       {std::pair{SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}, {SIGINT, "SIGINT"}, {SIGHUP, "SIGHUP"}}) {
+  for (const auto& [signal, name] : {std::pair{SIGTERM, "SIGTERM"},
+                                     {SIGUSR1, "SIGUSR1"},
+                                     {SIGUSR2, "SIGUSR2"},
+                                     {SIGXCPU, "SIGXCPU"},
+                                     {SIGINT, "SIGINT"},
+                                     {SIGHUP, "SIGHUP"}}) {
     raise(signal);
     ASSERT_TRUE(stop.received());
     EXPECT_STREQ(stop.signal_name(), name);
+    EXPECT_EQ(stop.who(), name);
   }
 }
 
@@ -24,6 +29,17 @@ TEST(StopRequest, StartsWithoutAny) {
     raise(SIGTERM);
   }
   EXPECT_FALSE(StopRequest().received());
+}
+
+TEST(StopRequest, ItsAgeIsThatOfTheFirstSignal) {
+  const StopRequest stop;
+  EXPECT_EQ(stop.who(), "another process");
+  EXPECT_EQ(stop.age().count(), 0);
+  raise(SIGTERM);
+  ::usleep(20'000);
+  raise(SIGTERM);
+  EXPECT_GE(stop.age().count(), 0.02);
+  EXPECT_LT(stop.age().count(), 10);
 }
 
 TEST(StopRequest, ASecondInterruptEndsTheProcess) {

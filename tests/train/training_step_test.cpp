@@ -112,7 +112,10 @@ TEST(TrainingStep, ChangesAllThatACleanStepShould) {
   for (std::size_t i = 0; i < names.size(); ++i) EXPECT_FALSE(same_bits(names[i].tensor, before[i])) << names[i].name;
 }
 
-TEST(TrainingStep, ANanOnOneProcessLeavesNoTraceOnAny) {
+// What one of three processes does to the batch, or the gradient, of a step.
+using Disturbance = std::function<void(TrainingStep& step, Batch& batch)>;
+
+void expect_no_trace_on_any(const Disturbance& disturb, bool complete) {
   for (const bool zero : {false, true}) {
     test::in_group(3, [&](Communicator& communicator) {
       const auto model = test::make_model(test::small_peer_model());
@@ -122,14 +125,32 @@ TEST(TrainingStep, ANanOnOneProcessLeavesNoTraceOnAny) {
       EXPECT_FALSE(step.run(plan, [&] { return Training::batch(number); }).skipped);
       const auto before = copy_of(step.named_tensors());
       const auto report = step.run(plan, [&] {
-        if (communicator.rank() == 1)
-          step.parameters().at("decoder.layers.0.attention.q.weight").tensor.grad()[0][0] = kNan;
-        return Training::batch(number + 3);
+        Batch batch = Training::batch(number + 3);
+        if (communicator.rank() == 1) disturb(step, batch);
+        return batch;
       });
       EXPECT_TRUE(report.skipped) << communicator.rank();
+      EXPECT_EQ(report.complete, complete) << communicator.rank();
       expect_same(copy_of(step.named_tensors()), before, step.named_tensors());
     });
   }
+}
+
+TEST(TrainingStep, ANanOnOneProcessLeavesNoTraceOnAny) {
+  expect_no_trace_on_any(
+      [](TrainingStep& step, Batch&) {
+        step.parameters().at("decoder.layers.0.attention.q.weight").tensor.grad()[0][0] = kNan;
+      },
+      /*complete=*/true);
+}
+
+TEST(TrainingStep, ABatchThatStandsInOnOneProcessLeavesNoTraceOnAny) {
+  expect_no_trace_on_any(
+      [](TrainingStep&, Batch& batch) {
+        batch.mask.assign(kTargets, 0);
+        batch.stands_in = true;
+      },
+      /*complete=*/false);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 //           all requests throw what the loss says. It may end the process; it must not throw, say goodbye or destroy
 // Errors    Error(peer)      not all came in time: names the missing ranks, or why rank 0 cannot be reached. A request:
 //                            a loss, time is up, or this process or rank 0 has left
+//           Error(preempted) stopped() while it met the others
 //           Error(config)    rank 0 refuses this process, and says why; the name of its host does not exist
 //           Error(internal)  a request beyond the store's bounds (store.h)
 // Threads   all but the constructor and the destructor from any thread at once. The destructor waits for on_loss only
@@ -63,6 +64,7 @@ class Client {
     // None: not known yet. An Error(peer) of it counts as a failed attempt, another one ends the constructor.
     std::function<std::optional<Address>()> address;
     std::function<void(const Loss&)> on_loss;
+    std::function<bool()> stopped = [] { return false; };  // asked while it meets: whether to give up
     Milliseconds timeout{300'000};
     Milliseconds silence{60'000};
     Milliseconds beat{1'000};
@@ -105,6 +107,8 @@ class Client {
 
   void meet();
   void try_to_meet(Time until);
+  void meet_a_little(Time until);
+  void check_stopped() const;
   void watch();
   void round(Time until);
   void handle(Message message);

@@ -14,6 +14,7 @@ struct Batch {
   std::vector<std::uint8_t> mask = {};     // 1 where the target counts, else 0
   std::int64_t unmasked = 0;               // ones in the mask
   std::uint64_t first_sample = 0;          // position of row 0 in the sample order; row i is first_sample + i
+  bool stands_in = false;                  // for one that did not come: nothing of its step may count
 };
 
 }  // namespace peerless

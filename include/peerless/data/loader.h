@@ -9,10 +9,12 @@
 // Errors   config    another tokenizer than the run's; a world that the micro-batches cannot be dealt to
 //          data      fewer samples than one global batch; as TokenShard. What the thread meets, next() throws.
 //          no_input  a source is absent
-// Threads  next() belongs to one thread. Destroying a loader is fast at any time.
+// Threads  next() belongs to one thread. Destroying a loader is fast at any time, also while the disk hangs: its thread
+//          is left to itself then, and keeps the data alive.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +30,8 @@ namespace peerless {
 // The training sources of a config as one ordered list of samples.
 class TrainingData {
  public:
-  TrainingData(const DataConfig& config, const TokenizerInfo& tokenizer, std::int64_t seed, std::int64_t global_batch);
+  TrainingData(const DataConfig& config, const TokenizerInfo& tokenizer, std::int64_t seed, std::int64_t global_batch,
+               const Files& files = disk());
 
   std::int64_t seq_len() const { return seq_len_; }
   std::int64_t global_batch() const { return global_batch_; }
@@ -60,16 +63,18 @@ class TrainingData {
 
 class Loader {
  public:
-  // From the step whose first sample is at `first`. `data` must outlive the loader.
-  Loader(const TrainingData& data, const BatchShare& share, std::uint64_t first);
+  // From the step whose first sample is at `first`.
+  Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first);
   ~Loader();
 
-  Batch next();                 // the next micro-batch of this process
+  // The next micro-batch of this process. Where it does not come and `stopped` is true, one without any target that
+  // stands in for it. A wait of 10 s is told as a warning.
+  Batch next(const std::function<bool()>& stopped = [] { return false; });
   double wait_seconds() const;  // that next() has waited for the thread, in all
 
  private:
   class Prefetcher;
-  std::unique_ptr<Prefetcher> prefetcher_;
+  std::shared_ptr<Prefetcher> prefetcher_;  // with its thread
 };
 
 }  // namespace peerless

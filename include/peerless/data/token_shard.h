@@ -1,4 +1,4 @@
-// A file of tokenised documents, *.tok: written once, front to back, then mapped and never changed.
+// A file of tokenised documents, *.tok: written once, front to back, and never changed.
 //
 // Layout     docs/formats/token-shard.md: head, tokens (u16 or u32), documents (first token, raw bytes), a checksum per
 //            MiB of tokens, trailer with the counts and the checksums of everything else.
@@ -7,6 +7,8 @@
 // Errors     data      wrong magic, version, size, checksum or count, a token id outside the vocabulary; with the file,
 //                      what was expected and what was found
 //            no_input  not a regular file, unreadable
+//            io        what is read later cannot be read, or has become shorter
+// Memory     16 bytes for a document, 8 for a MiB of tokens; tokens stay on disk
 // Threads    Reading is safe from many threads. A writer belongs to one.
 #pragma once
 
@@ -20,7 +22,6 @@
 
 #include "peerless/base/files.h"
 #include "peerless/base/hash.h"
-#include "peerless/base/mapped_file.h"
 #include "peerless/text/tokenizer.h"
 
 namespace peerless {
@@ -63,7 +64,7 @@ class TokenShard {
  public:
   static constexpr std::uint64_t kBlockBytes = 1 << 20;
 
-  explicit TokenShard(const std::filesystem::path& file);
+  explicit TokenShard(const std::filesystem::path& file, const Files& files = disk());
 
   const std::filesystem::path& path() const { return path_; }
   const TokenizerInfo& tokenizer() const { return tokenizer_; }
@@ -91,14 +92,14 @@ class TokenShard {
   void check_blocks(std::uint64_t first_byte, std::uint64_t end_byte) const;
 
   std::filesystem::path path_;
-  MappedFile file_;
+  std::unique_ptr<InputFile> file_;
   TokenizerInfo tokenizer_;
   std::size_t width_ = 0;
   std::uint64_t num_tokens_ = 0, raw_bytes_ = 0;
   Digest digest_;
-  std::span<const std::byte> tokens_;         // padded to 64 bytes
-  std::span<const std::uint64_t> documents_;  // first token, raw bytes by turns
-  std::span<const std::uint64_t> checksums_;
+  std::uint64_t tokens_size_ = 0;         // bytes, padded to 64
+  std::vector<std::uint64_t> documents_;  // first token, raw bytes by turns
+  std::vector<std::uint64_t> checksums_;
   std::unique_ptr<std::atomic<bool>[]> verified_;  // per block
 };
 

@@ -23,7 +23,7 @@ namespace peerless {
 
 class TokenSource {
  public:
-  explicit TokenSource(const std::filesystem::path& path);
+  explicit TokenSource(const std::filesystem::path& path, const Files& files = disk());
 
   const std::filesystem::path& path() const { return path_; }
   const TokenizerInfo& tokenizer() const { return shards_.front()->tokenizer(); }

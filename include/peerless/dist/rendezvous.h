@@ -7,6 +7,7 @@
 // Losses   One that dies, falls silent, stays away from an exchange or says fail() is lost, and with it the run. All
 //          hear of it: within a second of a death, else after the silence or timeout
 // Errors   Error(peer): some did not come within the timeout, named by rank; an exchange with one that is lost
+//          Error(preempted): stopped() while they met
 //          Error(config): a host name that does not resolve, an address in use, another world size, a wrong secret, too
 //          few open files
 #pragma once
@@ -29,6 +30,7 @@ struct JoinOptions {
   std::chrono::milliseconds timeout{600'000};              // for all to come, and later for those others wait for
   std::string secret = {};                                 // empty: none
   std::function<void(const cluster::Loss&)> on_loss = {};  // on a thread of its own; may end the process
+  std::function<bool()> stopped = [] { return false; };    // asked while they meet: whether to give up
 };
 
 class World {

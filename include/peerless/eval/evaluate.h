@@ -4,7 +4,9 @@
 //   bits per byte = summed negative log-likelihood / (ln 2 * bytes of the documents' text)
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "peerless/data/eval_set.h"
@@ -32,5 +34,9 @@ struct EvalReport {
 // Leaves the model as it was. Batches are dealt to the processes, which all get the whole report. Sums are fp64, by a
 // binary tree over batches: equal models give equal bits on any number of processes that is a power of two.
 EvalReport evaluate(LanguageModel& model, const EvalSet& set, Communicator& communicator = alone());
+
+// The same, unless `stopped` is true on one of the processes: asked before each batch, with an exchange of all.
+std::optional<EvalReport> evaluate_unless(const std::function<bool()>& stopped, LanguageModel& model,
+                                          const EvalSet& set, Communicator& communicator = alone());
 
 }  // namespace peerless

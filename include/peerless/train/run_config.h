@@ -52,6 +52,7 @@ struct TrainConfig {
   std::int64_t max_spike_steps = 10;
   std::int64_t max_rollbacks = 0;
   std::int64_t max_restarts = 3;
+  std::int64_t grace_seconds = 0;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -90,6 +91,11 @@ struct TrainConfig {
         "max_restarts", c.max_restarts, AtLeast{0},
         "refuse to start (exit 81) when one start and so many more have failed since a checkpoint last became durable",
         Resume::free);
+    visit("grace_seconds", c.grace_seconds, AtLeast{0},
+          "how long after a request to stop the process is killed: where the last save took more than is left of that, "
+          "it "
+          "ends without another; 0: it has as long as it takes",
+          Resume::free);
   }
   void check() const {
     if (global_batch_size % micro_batch_size != 0)

@@ -7,6 +7,7 @@
 #include "peerless/base/error.h"
 #include "peerless/data/eval_set.h"
 #include "peerless/model/language_model.h"
+#include "peerless/optim/step_update.h"
 #include "peerless/train/run_config.h"
 
 namespace peerless {
@@ -21,6 +22,7 @@ void prepare_process(std::int64_t threads, std::int64_t sharers = 1);
 
 // Error(config) where a run's work or model cannot be divided among so many processes.
 void check_division(const RunConfig& config, std::int64_t processes);
+Division division_of(const RunConfig& config, std::int64_t processes);
 
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,

@@ -20,8 +20,9 @@ class Staging {
   // c10::Error where memory is short; the same tensors each time.
   State copy(const NamedTensors& tensors);
 
-  bool has_memory() const { return memory_.defined(); }
   static std::int64_t bytes_for(const NamedTensors& tensors);
+  // Whether there is memory for a copy, beside those of so many processes of this host; tells at the first time.
+  bool can_hold(const NamedTensors& tensors, std::int64_t processes_here) const;
 
  private:
   at::Tensor memory_;

@@ -21,6 +21,7 @@ struct StepMeans {
   double z_loss = 0;
   std::optional<double> aux_loss = std::nullopt;  // none: no block has one
   Stats stats = {};                               // sums, for Transformer::commit
+  bool complete = true;                           // no batch of any process stands in for another
 };
 
 class StepGradient {
@@ -30,7 +31,7 @@ class StepGradient {
                SumOrder order = SumOrder::sequence);
 
   // Forward and backward of one micro-batch: adds its share to the gradients of the model's parameters.
-  void add(const BatchTensors& batch);
+  void add(const BatchTensors& batch, bool stands_in = false);
 
   // What was measured on the way, once all its micro-batches of all processes are in: waits for a device.
   StepMeans means(Communicator& communicator = alone());

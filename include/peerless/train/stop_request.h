@@ -1,6 +1,9 @@
-// SIGTERM, SIGUSR1, SIGINT (Ctrl-C) and SIGHUP (a lost terminal) ask a run to stop: the current step is finished, a
-// checkpoint saved, exit 75. A second Ctrl-C ends the process at once, exit 130.
+// SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGINT (Ctrl-C) and SIGHUP (a lost terminal) ask a run to stop: the current step
+// is finished, a checkpoint saved, exit 75. A second Ctrl-C ends the process at once, exit 130.
 #pragma once
+
+#include <chrono>
+#include <string>
 
 namespace peerless {
 
@@ -13,7 +16,9 @@ class StopRequest {
   StopRequest& operator=(const StopRequest&) = delete;
 
   bool received() const { return signal_name() != nullptr; }
-  const char* signal_name() const;  // "SIGTERM"; null while nobody asked
+  const char* signal_name() const;            // "SIGTERM", the newest; null while nobody asked
+  std::string who() const;                    // who asks, if one does: that signal, else another process of the run
+  std::chrono::duration<double> age() const;  // of the first; 0 while nobody asked
 };
 
 }  // namespace peerless

@@ -5,6 +5,7 @@
 // checkpoint (probation.h) and goes on from there with the samples after those that it had come to.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -30,7 +31,7 @@ class Trainer {
  public:
   // Opens tokenizer and data, builds and initialises the model. What is passed by reference outlives the trainer.
   Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-          Communicator& communicator, Peers& savers, Files& files);
+          Communicator& communicator, Peers& savers, const StopRequest& stop, Files& files);
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
@@ -41,26 +42,29 @@ class Trainer {
   CheckpointInfo checkpoint_info() const;
   std::vector<std::pair<std::string, Digest>> data() const;  // by the key that names it
 
-  // Trains from where the counters stand to max_steps or stop_at (ok), or until asked to stop (preempted); either way a
-  // checkpoint is durable at the end. Error(diverged) where it diverges and may not go back.
-  ExitCode run(const StopRequest& stop);
+  // Trains from where the counters stand to max_steps or stop_at (ok), or until one process is asked to stop
+  // (preempted); either way a checkpoint of what was done is durable at the end, unless there was no time for it
+  // (train.grace_seconds). Error(diverged) where it diverges and may not go back.
+  ExitCode run();
 
  private:
-  ExitCode train(const StopRequest& stop);
+  ExitCode train();
   void now_at(const char* what, std::int64_t ahead = 0) const;  // for the others; `ahead` of the counters
   void begin();
   void open_logs();
   void end() const;
-  bool agree_to_stop(const StopRequest& stop);
+  bool agree_to_stop();
   StepReport train_step();
+  void count_step(const StepReport& report);
   bool watch(const StepReport& report);
   std::string divergence() const;
   void check_divergence();
   void roll_back(const std::string& why);
   void record(const StepReport& report);
-  void validate();
+  bool validate();
   void save(bool ending);
-  bool can_copy(const NamedTensors& part);
+  void end_durably(bool stopping);
+  bool has_time_to_save();
   void durable(std::int64_t step);
   void compare_replicas() const;
 
@@ -76,10 +80,11 @@ class Trainer {
   const RunFolder& folder_;
   Status& status_;
   Communicator& communicator_;
+  const StopRequest& stop_;
   Files& files_;
   at::Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
-  TrainingData data_;
+  std::shared_ptr<const TrainingData> data_;
   std::vector<EvalSet> eval_sets_;
   std::unique_ptr<Communicator> expert_group_, table_group_;  // null where each process holds all
   std::shared_ptr<LanguageModel> model_;
@@ -94,6 +99,9 @@ class Trainer {
   SaveMode mode_;
   std::int64_t processes_here_;
   Staging staging_;
+  std::int64_t targets_ = 0;  // of the step under way
+  std::int64_t saved_ = 0;    // the newest step that is saved, or being saved
+  std::atomic<std::int64_t> durable_ = 0;
   Counters saved_counters_;
   Saver saver_;  // the last: what it saves and tells must still be there when it ends
 };

@@ -29,7 +29,8 @@ struct StepReport {
   double grad_norm = 0;           // of dense parameters, before clipping
   double table_grad_norm = 0;     // of tables
   std::int64_t rows_touched = 0;  // of tables; 0: there are none
-  bool skipped = false;           // not finite: nothing was changed
+  bool skipped = false;           // not finite, or incomplete: nothing was changed
+  bool complete = true;           // false: a process had no data for it, so it is no step
 };
 
 class TrainingStep {
