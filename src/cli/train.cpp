@@ -31,7 +31,7 @@ void add_launch_flags(CLI::App& verb, LaunchFlags& flags) {
 
 }  // namespace
 
-void add_train(CLI::App& app, ExitCode& exit_code) {
+void add_train(CLI::App& app, ExitCode& exit_code, Files& files) {
   struct Options {
     std::string file;
     std::vector<std::string> overrides;
@@ -57,10 +57,10 @@ void add_train(CLI::App& app, ExitCode& exit_code) {
                  "go on although the training data have changed");
   add_launch_flags(*verb, options->launch);
   verb->footer(keys_of_the_config);
-  verb->callback([options, &exit_code] {
+  verb->callback([options, &exit_code, &files] {
     const auto loaded = config::load<RunConfig>(disk(), options->file, options->overrides);
     const Launch launch = detect_launch(options->launch, process_environment());
-    exit_code = train(loaded.config, options->start, launch, disk());
+    exit_code = train(loaded.config, options->start, launch, files);
   });
 }
 

@@ -139,7 +139,9 @@ EventFile::EventFile(Files& files, const fs::path& folder, std::int64_t last_ste
     if (keep < content.size()) files.truncate(folder / name, keep);
     seconds = std::max(seconds, seconds_in(name) + 1);  // readers take the files in the order of their names
   }
-  file_ = files.create(folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), kSuffix));
+  const auto file = folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), kSuffix);
+  files.create(file);
+  file_.emplace(files, file);
   write_event(0, version_fields());
   if (goes_on) write_event(last_step + 1, start_fields());
 }

@@ -52,7 +52,7 @@ MetricsLog::MetricsLog(Files& files, const std::filesystem::path& folder, std::i
     files.truncate(file, kept.bytes);
     evaluated_ = kept.evaluated;
   }
-  file_ = files.append(file);
+  file_.emplace(files, file);
 }
 
 void MetricsLog::write(const Json& record) {

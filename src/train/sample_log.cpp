@@ -11,7 +11,7 @@ void start_sample_logs(Files& files, const std::filesystem::path& folder, std::i
 }
 
 SampleLog::SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step)
-    : file_(files.create(folder / concat(step_name(first_step), "-rank-", zero_padded(rank, 5), ".tsv"))) {}
+    : file_(files, folder / concat(step_name(first_step), "-rank-", zero_padded(rank, 5), ".tsv")) {}
 
 void SampleLog::write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data) {
   std::string lines;
@@ -22,7 +22,7 @@ void SampleLog::write(std::int64_t step, std::uint64_t first, const BatchShare& 
       lines += concat(step, "\t", position, "\t", id.source, "\t", id.sample, "\t", id.epoch, "\n");
     }
   }
-  file_->write(lines);
+  file_.write(lines);
 }
 
 }  // namespace peerless

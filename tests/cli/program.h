@@ -37,18 +37,20 @@ inline std::ostream& operator<<(std::ostream& stream, const Outcome& o) {
   return stream << "exit " << o.code << "\n--- out\n" << o.out << "--- err\n" << o.err;
 }
 
-// The program beside the test program: both come from one build.
-inline fs::path program() { return fs::read_symlink("/proc/self/exe").parent_path() / "peerless"; }
+// A program beside the test program: both come from one build.
+inline fs::path program(const char* name = "peerless") {
+  return fs::read_symlink("/proc/self/exe").parent_path() / name;
+}
 
 // A process of the program, in `folder`.
 class Process {
  public:
-  Process(const fs::path& folder, const std::vector<std::string>& arguments)
+  Process(const fs::path& folder, const std::vector<std::string>& arguments, const char* name = "peerless")
       : out_(unique(folder, "out")), err_(unique(folder, "err")) {
     std::vector<char*> argv{const_cast<char*>("peerless")};
     for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    const std::string path = program().string();
+    const std::string path = program(name).string();
     pid_ = fork();
     if (pid_ != 0) return;
     if (chdir(folder.c_str()) != 0) _exit(127);
@@ -59,18 +61,23 @@ class Process {
   }
 
   pid_t id() const { return pid_; }
+  std::string printed() const { return content(err_); }  // to standard error, so far
   void signal(int number) const { kill(pid_, number); }
 
   // Whether `text` appears in what it prints to standard error, within a minute and before it ends.
   bool prints(const std::string& text) const {
     using namespace std::chrono_literals;
     for (int i = 0; i < 6000; ++i, std::this_thread::sleep_for(10ms)) {
-      siginfo_t ended{};
-      waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT);
+      const bool over = ended();
       if (content(err_).find(text) != std::string::npos) return true;
-      if (ended.si_pid == pid_) return false;
+      if (over) return false;
     }
     return false;
+  }
+  bool ended() const {
+    siginfo_t end{};
+    waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOHANG | WNOWAIT);
+    return end.si_pid == pid_;
   }
 
   Outcome wait() const {

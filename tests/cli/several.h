@@ -1,6 +1,8 @@
 // Small jobs of several processes of this machine.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "tests/cli/small_job.h"
 
 namespace peerless::test {

@@ -1,7 +1,7 @@
 // A folder in which small models train in seconds: text, shards of bytes, a config.
 #pragma once
 
-#include <gtest/gtest.h>
+#include <stdexcept>
 
 #include "tests/cli/program.h"
 #include "tests/support/temporary_folder.h"
@@ -18,7 +18,7 @@ class SmallJob {
     write(folder() / "text.jsonl", lines);
     const auto prepared = run({"data", "prepare", "--tokenizer", "byte", "--out", "train", "--val-out", "val",
                                "--val-fraction", "0.1", "text.jsonl"});
-    EXPECT_EQ(prepared.code, 0) << prepared;
+    if (prepared.code != 0) throw std::runtime_error(prepared.err);
     write(folder() / "run.yaml", R"(
 seed: 1
 run: {name: a, dir: runs}
@@ -46,10 +46,10 @@ log: {every_steps: 1, peak_tflops: 1}
   Outcome train(const std::string& name, std::vector<std::string> more = {}) const {
     return start(name, std::move(more)).wait();
   }
-  Process start(const std::string& name, std::vector<std::string> more = {}) const {
+  Process start(const std::string& name, std::vector<std::string> more = {}, const char* program = "peerless") const {
     std::vector<std::string> arguments{"train", "--config", "run.yaml", "run.name=" + name};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return {folder(), arguments};
+    return {folder(), arguments, program};
   }
   Outcome diff(const std::string& a, const std::string& b) const {
     return run({"checkpoint", "diff", "runs/" + a, "runs/" + b});

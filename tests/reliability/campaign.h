@@ -17,6 +17,7 @@ using Random = std::mt19937_64;
 struct Request {
   std::uint64_t seed = 1;
   std::int64_t count = 0;  // trials; 0: as many as cover every case once
+  double minutes = 2;      // of a campaign that takes its time
 };
 
 // A row of the results: what was tried, how often, and how it went.

@@ -1,78 +1,11 @@
-// Crashes the checkpoint room, as often as asked:
-//
-//   reliability CAMPAIGN [--seed S] [--count N]
-//
-// Standard output has a line for each variant: campaign, variant, seed, trials, acknowledged checkpoints lost,
-// unloadable folders, "control" or nothing; separated by tabs. Standard error has what a person wants to know, without
-// the warnings of what is tried. scripts/campaign runs it. Without --count, every case is tried once.
-#include <fcntl.h>
-#include <unistd.h>
+// Crashes the checkpoint room, as often as asked. Without --count, every case is tried once.
+#include "tests/reliability/campaign_main.h"
 
-#include <cstdio>
-#include <functional>
-#include <iostream>
-
-#include "tests/reliability/campaign.h"
-
-namespace peerless::reliability {
-namespace {
-
-const std::map<std::string, std::function<Results(const Request&)>> kCampaigns{
-    {"kill", kill}, {"powerloss", power_loss}, {"io", io_errors}, {"flips", flips}};
-
-// Standard error as it was; the log goes nowhere.
-FILE* people() {
-  static FILE* const file = [] {
-    FILE* const saved = ::fdopen(::dup(STDERR_FILENO), "w");
-    ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-    return saved;
-  }();
-  return file;
+int main(int argc, char** argv) {
+  namespace reliability = peerless::reliability;
+  const reliability::Campaigns campaigns{{"kill", reliability::kill},
+                                         {"powerloss", reliability::power_loss},
+                                         {"io", reliability::io_errors},
+                                         {"flips", reliability::flips}};
+  return reliability::run_campaign(campaigns, {argv + 1, argv + argc});
 }
-
-void print(const Result& r) {
-  const auto row = concat(r.campaign, "\t", r.variant, "\t", r.seed, "\t", r.trials, "\t", r.lost, "\t", r.unloadable,
-                          "\t", r.control ? "control" : "");
-  std::cout << row << std::endl;
-  constexpr std::size_t kShown = 10;
-  for (std::size_t i = 0; i < std::min(kShown, r.failures.size()); ++i)
-    std::fprintf(people(), "  failed: %s\n", r.failures[i].c_str());
-}
-
-// Of all variants together: where the faults came.
-void print_histogram(const Results& results) {
-  std::map<std::string, std::int64_t> all;
-  for (const auto& result : results)
-    for (const auto& [where, count] : result.histogram) all[where] += count;
-  for (const auto& [where, count] : all)
-    std::fprintf(people(), "  %-28s %6lld\n", where.c_str(), static_cast<long long>(count));
-}
-
-int run(const std::vector<std::string>& arguments) {
-  people();
-  const auto campaign = arguments.empty() ? kCampaigns.end() : kCampaigns.find(arguments[0]);
-  if (campaign == kCampaigns.end() || arguments.size() % 2 == 0) {
-    std::fprintf(people(), "usage: reliability CAMPAIGN [--seed S] [--count N]; campaigns:");
-    for (const auto& [name, run] : kCampaigns) std::fprintf(people(), " %s", name.c_str());
-    std::fprintf(people(), "\n");
-    return static_cast<int>(ExitCode::usage);
-  }
-  Request request;
-  for (std::size_t i = 1; i < arguments.size(); i += 2) {
-    if (arguments[i] == "--seed") request.seed = std::stoull(arguments[i + 1]);
-    if (arguments[i] == "--count") request.count = std::stoll(arguments[i + 1]);
-  }
-  const auto results = campaign->second(request);
-  bool good = true;
-  for (const auto& result : results) {
-    print(result);
-    good = good && result.good();
-  }
-  print_histogram(results);
-  return good ? 0 : 1;
-}
-
-}  // namespace
-}  // namespace peerless::reliability
-
-int main(int argc, char** argv) { return peerless::reliability::run({argv + 1, argv + argc}); }

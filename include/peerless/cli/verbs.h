@@ -5,12 +5,13 @@
 #include <CLI/CLI.hpp>
 
 #include "peerless/base/error.h"
+#include "peerless/base/files.h"
 
 namespace peerless::cli {
 
 void add_tokenizer(CLI::App& app);
 void add_data(CLI::App& app);
-void add_train(CLI::App& app, ExitCode& exit_code);  // a run that was asked to stop is no error
+void add_train(CLI::App& app, ExitCode& exit_code, Files& files);  // a run that was asked to stop is no error
 void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_checkpoint(CLI::App& app, ExitCode& exit_code);  // `diff` of different checkpoints exits with 1

@@ -11,13 +11,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "peerless/base/files.h"
+#include "peerless/train/patient_log.h"
 
 namespace peerless {
 
@@ -34,7 +35,7 @@ class EventFile {
  private:
   void write_event(std::int64_t step, std::string_view fields);
 
-  std::unique_ptr<OutputFile> file_;
+  std::optional<PatientLog> file_;
 };
 
 // CRC-32C (Castagnoli), reflected polynomial 0x82F63B78.

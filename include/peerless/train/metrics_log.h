@@ -9,11 +9,12 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "peerless/base/files.h"
 #include "peerless/train/event_file.h"
+#include "peerless/train/patient_log.h"
 
 namespace peerless {
 
@@ -32,7 +33,7 @@ class MetricsLog {
 
  private:
   EventFile events_;
-  std::unique_ptr<OutputFile> file_;
+  std::optional<PatientLog> file_;
   bool evaluated_ = false;
 };
 

@@ -7,10 +7,10 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 
 #include "peerless/base/files.h"
 #include "peerless/data/loader.h"
+#include "peerless/train/patient_log.h"
 
 namespace peerless {
 
@@ -26,7 +26,7 @@ class SampleLog {
   void write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data);
 
  private:
-  std::unique_ptr<OutputFile> file_;
+  PatientLog file_;
 };
 
 }  // namespace peerless

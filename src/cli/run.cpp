@@ -1,0 +1,66 @@
+#include "peerless/cli/run.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "peerless/base/version.h"
+#include "peerless/cli/verbs.h"
+#include "peerless/cluster/fatal.h"
+#include "peerless/params/torch_error.h"
+
+namespace peerless::cli {
+namespace {
+
+// An answer that did not arrive is no success.
+int delivered(int code) {
+  std::cout.flush();
+  if (std::cout || code != 0) return code;
+  return report_fatal(ExitCode::io,
+                      "standard output: cannot write all of the answer: is the disk full, or the pipe closed?");
+}
+
+int run(int argc, char** argv, Files& files) {
+  ExitCode exit_code = ExitCode::ok;
+  CLI::App app("Pretrains decoder-only language models, from raw text to an evaluated model.", "peerless");
+  app.set_version_flag("--version", program_version());
+  app.require_subcommand(1);
+  add_tokenizer(app);
+  add_data(app);
+  add_config(app);
+  add_plan(app);
+  add_doctor(app);
+  add_train(app, exit_code, files);
+  add_checkpoint(app, exit_code);
+  add_eval(app);
+  add_generate(app);
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(exit_code);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return report_fatal(ExitCode::usage, concat(error.what(), "; see --help"));
+  } catch (const Error& error) {
+    return report_fatal(error.code(), error.what());
+  } catch (const c10::Error& error) {
+    const Error readable = to_error(error);
+    return report_fatal(readable.code(), readable.what());
+  } catch (const std::exception& error) {
+    return report_fatal(ExitCode::internal, error.what());
+  }
+}
+
+}  // namespace
+
+void run_and_exit(int argc, char** argv, Files& files) {
+  std::signal(SIGPIPE, SIG_IGN);  // nobody may be reading the log any more; the work goes on
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is met as a write that fails
+  const int code = delivered(run(argc, argv, files));
+  std::fflush(nullptr);
+  _exit(code);  // what libraries would tear down now takes a tenth of a second and can only fail
+}
+
+}  // namespace peerless::cli

@@ -1,0 +1,63 @@
+// A kill -9 at any time after a checkpoint was acknowledged, for every kind of job; a third of them is killed once
+// more. The end must be that of an undisturbed run, bit for bit.
+#include <optional>
+
+#include "tests/reliability/trainer/job.h"
+
+namespace peerless::reliability {
+namespace {
+
+class Replay {
+ public:
+  explicit Replay(const test::Variant& variant) : job_(with(variant.settings)) {
+    const auto begin = std::chrono::steady_clock::now();
+    job_.run("whole", {}, 1);
+    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  void strike(Random& random, Result& result) {
+    test::fs::remove_all(job_.folder("trial"));
+    std::int64_t durable = 0;
+    for (int kills = random() % 3 == 0 ? 2 : 1; kills > 0; --kills) {
+      const auto process = std::move(job_.start("trial", {}, 1).front());
+      process.prints("is durable");
+      sleep_for(uniform(random, seconds_ / 2));
+      process.signal(SIGKILL);
+      durable = std::max(durable, acknowledged(process.wait().err, job_.folder("trial")));
+      job_.check("trial", durable, result);
+    }
+    ++result.trials;
+    ++result.histogram[concat("after step ", durable)];
+    const auto end = job_.run("trial", {}, 1);
+    if (end[0].code != 0) result.failures.push_back(concat("it does not recover: ", end[0].err));
+    job_.check_equal("whole", "trial", "after a kill", result);
+  }
+
+ private:
+  static Settings with(Settings settings) {
+    settings.insert(settings.end(), {"train.max_steps=40", "checkpoint.every_steps=7", "train.global_batch_size=16"});
+    return settings;
+  }
+  Job job_;
+  double seconds_;
+};
+
+}  // namespace
+
+Results replay(const Request& request) {
+  Random random(request.seed);
+  const auto& variants = test::kVariants;
+  std::vector<std::optional<Replay>> jobs(variants.size());
+  Results results;
+  for (const auto& variant : variants) results.push_back({"replay", variant.name, request.seed});
+  const auto count = request.count > 0 ? static_cast<std::size_t>(request.count) : variants.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto kind = i % variants.size();
+    if (!jobs[kind]) jobs[kind].emplace(variants[kind]);
+    jobs[kind]->strike(random, results[kind]);
+  }
+  std::erase_if(results, [](const auto& result) { return result.trials == 0; });
+  return results;
+}
+
+}  // namespace peerless::reliability
