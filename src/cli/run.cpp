@@ -1,9 +1,11 @@
 #include "peerless/cli/run.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include "peerless/base/version.h"
@@ -53,9 +55,21 @@ int run(int argc, char** argv, Files& files) {
   }
 }
 
+// Weights do not belong into a dump of memory that others may read; and what reads strangers' files has no rights to
+// lend.
+void be_careful() {
+  if (std::getenv("PEERLESS_CORE_DUMPS") == nullptr) {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+  }
+  if (::getuid() != ::geteuid() || ::getgid() != ::getegid())
+    _exit(report_fatal(ExitCode::usage, "this program does not run setuid or setgid; remove that bit of its file"));
+}
+
 }  // namespace
 
 void run_and_exit(int argc, char** argv, Files& files) {
+  be_careful();
   std::signal(SIGPIPE, SIG_IGN);  // nobody may be reading the log any more; the work goes on
   std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is met as a write that fails
   const int code = delivered(run(argc, argv, files));

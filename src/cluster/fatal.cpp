@@ -1,5 +1,8 @@
 #include "peerless/cluster/fatal.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <ctime>
 #include <fstream>
 #include <iostream>
@@ -7,11 +10,38 @@
 
 namespace peerless {
 
+namespace {
+
+std::string in_quotes(const std::string& text) {
+  std::string all = "\"";
+  for (const char c : text) {
+    if (c == '"') all += '\\';
+    all += c;
+  }
+  return all + '"';
+}
+
+std::string place() {
+  const std::int64_t rank = fatal_place().rank, step = fatal_place().step;
+  if (rank < 0) return "";
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return concat(" rank=", rank, " host=", printable(host.data()), step < 0 ? "" : concat(" step=", step));
+}
+
+}  // namespace
+
+FatalPlace& fatal_place() {
+  static FatalPlace place;
+  return place;
+}
+
 int report_fatal(ExitCode code, const std::string& what, const Environment& environment) {
   auto lines = split(what, '\n');
   for (auto& line : lines) line = printable(line);
   const std::string text = concat(name(code), ": ", join(lines, "\n"));
-  std::cerr << concat("peerless: ", text, "\n") << std::flush;
+  lines.front() = concat("FATAL ", name(code), place(), " what=", in_quotes(lines.front()));
+  std::cerr << join(lines, "\n") + "\n" << std::flush;
   if (const auto path = environment("TORCHELASTIC_ERROR_FILE")) {
     const nlohmann::ordered_json extra{{"py_callstack", ""}, {"timestamp", std::to_string(std::time(nullptr))}};
     std::ofstream file(*path);

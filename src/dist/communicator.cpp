@@ -45,6 +45,10 @@ std::vector<std::int64_t> group_of(const Communicator& all, std::int64_t size) {
   return ranks;
 }
 
+std::unique_ptr<Communicator> channel_of_group(Communicator& all, std::int64_t size) {
+  return size == 1 ? nullptr : Subset(all, group_of(all, size)).channel();
+}
+
 std::vector<std::int64_t> copies_of(const Communicator& all, std::int64_t size) {
   std::vector<std::int64_t> ranks;
   for (std::int64_t r = all.rank() % size; r < all.world_size(); r += size) ranks.push_back(r);

@@ -326,6 +326,7 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
   Status status(files);
   const StopRequest stop;
+  fatal_place().rank = launch.rank;
   World world(launch, {.device = [&] { return choose_device(config.device, launch.local_rank); },
                        .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
                        .secret = find_secret(process_environment()),

@@ -2,6 +2,7 @@
 
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
+#include "peerless/cluster/fatal.h"
 #include "peerless/cluster/link.h"
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
@@ -18,11 +19,6 @@ std::string count(Integer number) {  // "16.8 M", for people
   return human(static_cast<double>(number), "");
 }
 
-// Exchanges inside forward and backward go beside those of gradients.
-std::unique_ptr<Communicator> make_group(Communicator& all, std::int64_t size) {
-  return size == 1 ? nullptr : Subset(all, group_of(all, size)).channel();
-}
-
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
@@ -37,8 +33,9 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(std::make_shared<TrainingData>(config.data, info_of(*tokenizer_), config.seed,
                                            config.train.global_batch_size, files)),
-      expert_group_(make_group(communicator, config.parallel.expert)),
-      table_group_(make_group(communicator, config.parallel.table)),
+      // Exchanges inside forward and backward go beside those of gradients.
+      expert_group_(channel_of_group(communicator, config.parallel.expert)),
+      table_group_(channel_of_group(communicator, config.parallel.table)),
       model_(build_model(config, *tokenizer_, device_, {expert_group_.get(), table_group_.get()})),
       step_(*model_, config.optim, communicator, division_of(config, communicator.world_size())),
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
@@ -113,6 +110,7 @@ void Trainer::count_step(const StepReport& report) {
 
 void Trainer::now_at(const char* what, std::int64_t ahead) const {
   communicator_.set_activity(concat("step ", counters_.step + ahead, ": ", what));
+  fatal_place().step = counters_.step;
 }
 
 // Whether one of all processes is asked to stop. Where one's saver has failed, those of all have or will, and say how.

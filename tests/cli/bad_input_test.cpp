@@ -86,7 +86,7 @@ TEST_F(BadInput, InABlockThatCannotBe) {
   for (const auto& [setting, rule] : cases) {
     const auto outcome = check({"model.ffw={kind: dense}", setting});  // the later one wins
     expect(outcome, 78, rule);
-    EXPECT_THAT(outcome.err, testing::StartsWith("peerless: CONFIG: ")) << setting;
+    EXPECT_THAT(outcome.err, testing::StartsWith("FATAL CONFIG what=\"")) << setting;
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome;
   }
 }

@@ -29,9 +29,9 @@ TEST_F(Budgets, StartsWithoutProgressAreRefusedAfterSome) {
   kill_before_a_checkpoint("a", settings);
   const auto refused = job.train("a", settings);
   EXPECT_EQ(refused.code, 81) << refused;
-  EXPECT_THAT(refused.err, HasSubstr("peerless: NOPROGRESS: runs/a: 2 starts in a row ended before a checkpoint newer "
+  EXPECT_THAT(refused.err, HasSubstr(" what=\"runs/a: 2 starts in a row ended before a checkpoint newer "
                                      "than step 0 was durable; see log.txt for why; to try again, remove "
-                                     "runs/a/journal.json\n"));
+                                     "runs/a/journal.json\"\n"));
   EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"failed\",\"code\":81"));
   std::filesystem::remove(job.of_run("a") / "journal.json");
   EXPECT_EQ(job.train("a", {"train.max_restarts=1", "train.max_steps=2"}).code, 0);

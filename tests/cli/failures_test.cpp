@@ -39,7 +39,8 @@ class Failures : public test::Several {
       if (rank == victim) continue;
       const auto outcome = started[rank].wait();
       EXPECT_EQ(outcome.code, kPeer) << outcome;
-      EXPECT_THAT(outcome.err, ContainsRegex(std::string("peerless: PEER: ") + text));
+      EXPECT_THAT(outcome.err,
+                  ContainsRegex(std::string("FATAL PEER rank=[0-9]+ host=[^ ]+( step=[0-9]+)? what=\"") + text));
       EXPECT_THAT(outcome.err, ContainsRegex("this process was at step [0-9]+: "));
     }
     EXPECT_LT(Clock::now() - begin, within);
@@ -103,9 +104,8 @@ TEST_F(Failures, OneThatDoesNotComeIsNamed) {
   flags.push_back("parallel.timeout_seconds=1");
   const auto outcome = job.train("a", flags);
   EXPECT_EQ(outcome.code, kPeer) << outcome;
-  EXPECT_THAT(outcome.err,
-              HasSubstr("peerless: PEER: rank 0 waited 1 s for the 3 processes of this run; missing ranks: "
-                        "1-2\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("what=\"rank 0 waited 1 s for the 3 processes of this run; missing ranks: "
+                                     "1-2\n"));
 }
 
 // ---- strangers ------------------------------------------------------------------------------------------------------

@@ -129,14 +129,15 @@ TEST_F(TextAndData, PathsAndAnswersMayHoldAnyBytes) {
   EXPECT_EQ(answer({"data", "prepare", "caf\xe9", "--tokenizer", "byte", "--out", "t\xe9"})["train"]["path"],
             "t\ufffd");
   const auto missing = run({"data", "inspect", "a\x1b[2J"});
-  EXPECT_EQ(missing.err, "peerless: NOINPUT: a\\x1b[2J: cannot open: No such file or directory\n");
+  EXPECT_EQ(missing.err, "FATAL NOINPUT what=\"a\\x1b[2J: cannot open: No such file or directory\"\n");
 }
 
 TEST_F(TextAndData, AnAnswerThatCannotBeWrittenIsAnError) {
   const auto command = concat(test::program(), " tokenizer info --tokenizer byte > /dev/full 2> ", folder / "err");
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 74);
-  EXPECT_EQ(test::content(folder / "err"),
-            "peerless: IO: standard output: cannot write all of the answer: is the disk full, or the pipe closed?\n");
+  EXPECT_EQ(
+      test::content(folder / "err"),
+      "FATAL IO what=\"standard output: cannot write all of the answer: is the disk full, or the pipe closed?\"\n");
 }
 
 TEST_F(TextAndData, AReaderThatWentAwayIsAnErrorAndNoDeath) {

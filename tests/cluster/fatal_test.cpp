@@ -17,7 +17,7 @@ using test::environment_of;
 TEST(Fatal, IsSaidInPrintableLines) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(report_fatal(ExitCode::config, "run.yaml: line 3\n  lr: \x1b[31m", environment_of({})), 78);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "peerless: CONFIG: run.yaml: line 3\n  lr: \\x1b[31m\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "FATAL CONFIG what=\"run.yaml: line 3\"\n  lr: \\x1b[31m\n");
 }
 
 // As torch/distributed/elastic/multiprocessing/api.py reads it: ProcessFailure.
@@ -37,7 +37,7 @@ TEST(Fatal, OnlySaysThatAFileCannotBeWritten) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(report_fatal(ExitCode::data, "x", environment_of({{"TORCHELASTIC_ERROR_FILE", "/no/such/file"}})), 65);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "peerless: DATA: x\npeerless: cannot write TORCHELASTIC_ERROR_FILE=/no/such/file\n");
+            "FATAL DATA what=\"x\"\npeerless: cannot write TORCHELASTIC_ERROR_FILE=/no/such/file\n");
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ test_network_parted_ends_both_hosts() {
     wait "${ranks[rank]}" || status=$?
     cat "two-$rank.err"
     ((status == 76)) || { echo "rank $rank ended with $status"; return 1; }
-    grep -q "^peerless: PEER: rank $((1 - rank)) is lost" "two-$rank.err"
+    grep -q "^FATAL PEER rank=$rank .*what=\"rank $((1 - rank)) is lost" "two-$rank.err"
   done
   ((SECONDS - started <= 3 + 5)) || { echo "it took $((SECONDS - started)) s"; return 1; }
   join_the_network

@@ -31,8 +31,8 @@ class SmallRun {
            Communicator& communicator = alone())
       : micro_batches_(options.micro_batches),
         communicator_(communicator),
-        experts_(group_of_ways(options.experts)),
-        tables_(group_of_ways(options.tables)),
+        experts_(channel_of_group(communicator, options.experts)),
+        tables_(channel_of_group(communicator, options.tables)),
         model_(make_model(model, 50, 12, at::kFloat, options.device, {experts_.get(), tables_.get()})) {
     ParameterSet(*model_).initialize(seed);
     model_->decoder->recompute_layers(options.recomputed);
@@ -82,9 +82,6 @@ class SmallRun {
  private:
   static constexpr std::int64_t kTokens = 3 * 12;
 
-  std::unique_ptr<Communicator> group_of_ways(std::int64_t ways) const {
-    return ways == 1 ? nullptr : Subset(communicator_, group_of(communicator_, ways)).channel();
-  }
   static at::Tensor part_of(at::Tensor whole, const NamedTensor& part) {
     if (part.slice)
       for (std::int64_t dim = 0; dim < whole.dim(); ++dim)

@@ -66,6 +66,8 @@ class Subset final : public Communicator {
 // Where groups of so many consecutive ranks hold something together: the group of this process, and the processes that
 // have its place in theirs, which hold the same part.
 std::vector<std::int64_t> group_of(const Communicator& all, std::int64_t size);
+// A channel of them; null for a group of one.
+std::unique_ptr<Communicator> channel_of_group(Communicator& all, std::int64_t size);
 std::vector<std::int64_t> copies_of(const Communicator& all, std::int64_t size);
 
 // Of one process that trains alone.

@@ -71,7 +71,7 @@ class Job {
   void check(const std::string& name, std::int64_t acknowledged, Result& result) const {
     try {
       const auto newest = CheckpointFolder(disk(), folder(name) / "checkpoints").newest_intact();
-      if (!newest || newest->info().step < acknowledged) ++result.lost;
+      if ((newest ? newest->info().step : 0) < acknowledged) ++result.lost;
     } catch (const Error& error) {
       ++result.unloadable;
       result.failures.emplace_back(error.what());

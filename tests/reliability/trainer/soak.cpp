@@ -34,6 +34,7 @@ Results soak(const Request& request) {
   for (bool done = false; !done;) {
     const auto processes = job.start("trial", end);
     const double seconds = std::exponential_distribution<>(1 / kMeanSeconds)(random);
+    if (durable == 0) processes[0].prints("is durable");  // before that there is nothing to lose
     const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
     while (!processes[0].ended() && std::chrono::steady_clock::now() < until) sleep_for(0.05);
     const bool strikes = !processes[0].ended();
