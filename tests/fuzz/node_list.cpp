@@ -1,0 +1,20 @@
+// SLURM_STEP_NODELIST from anywhere.
+#include "peerless/cluster/node_list.h"
+
+#include "tests/fuzz/targets.h"
+
+namespace peerless::fuzz {
+
+void node_list(Bytes bytes) {
+  std::vector<std::string> nodes;
+  if (!accepts(ExitCode::config, [&] { nodes = expand_node_list(text_of(bytes), "SLURM_STEP_NODELIST"); })) return;
+  PEERLESS_CHECK(!nodes.empty() && nodes.size() <= 65536, nodes.size(), " nodes");
+  for (const auto& node : nodes) {
+    PEERLESS_CHECK(!node.empty() && node.size() <= 253, "a name of ", node.size(), " bytes");
+    PEERLESS_CHECK(node.find_first_of("[],\n /") == std::string::npos, node);
+  }
+  // A plain list of the names means the same.
+  PEERLESS_CHECK(expand_node_list(join(nodes, ","), "again") == nodes, "other nodes");
+}
+
+}  // namespace peerless::fuzz

@@ -1,0 +1,17 @@
+// A config file from anywhere.
+#include "tests/fuzz/config.h"
+#include "tests/fuzz/targets.h"
+
+namespace peerless::fuzz {
+
+void yaml(Bytes bytes) {
+  config::Tree tree;
+  FuzzedConfig found;
+  const auto read = [&] {
+    tree = config::parse_yaml(text_of(bytes), "run.yaml");
+    found = config::read<FuzzedConfig>(tree);
+  };
+  if (accepts(ExitCode::config, read)) check_dump(found, tree);
+}
+
+}  // namespace peerless::fuzz
