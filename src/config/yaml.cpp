@@ -37,7 +37,7 @@ class Builder : public YAML::EventHandler {
       refuse(unclosed.place, root_path_,
              unclosed.form == Node::Form::list ? "'[' without its ']'" : "'{' without its '}'");
     }
-    refuse(place(e.mark), root_path_, "not valid YAML: " + e.msg);
+    refuse(place(e.mark), root_path_, "not valid YAML: " + printable(e.msg));
   }
   [[noreturn]] void refuse(Place at, std::string_view path, std::string_view what) const {
     throw Error(ExitCode::config, where(source_, on_command_line() ? Place{} : at, path), what);
