@@ -204,13 +204,8 @@ Node parse_override_value(std::string_view text, std::string_view path, std::siz
 
 std::string where(std::string_view source, Place place, std::string_view path) {
   std::string at = place.line == 0 ? "command line" : concat(printable(source), ":", place.line, ":", place.column);
-  return path.empty() ? at + ": " : concat(at, ": ", path, ": ");
-}
-
-std::string excerpt(std::string_view text) {
-  constexpr std::size_t kLongest = 60;
-  if (text.size() <= kLongest) return printable(text);
-  return printable(utf8_prefix(text, kLongest)) + "...";
+  constexpr std::size_t kLongest = 200;  // of 32 keys of anybody's, each in 60 bytes
+  return path.empty() ? at + ": " : concat(at, ": ", excerpt(path, kLongest), ": ");
 }
 
 std::string child_path(std::string_view parent, std::string_view key) {
