@@ -16,13 +16,13 @@ void check_answer(const Message& answer) {
   if (answer.kind == Message::Kind::failed) check_message(answer.texts[0]);
 }
 
-// Members by turns ask what the frames say; time passes between them.
-void ask_store(std::string_view bytes) {
+// Members by turns ask what the frames say; time passes between them. Whether there is nothing else than frames.
+bool ask_store(std::string_view bytes) {
   Store store([](std::int64_t, const Message& answer) { check_answer(answer); });
   Time now{};
   for (std::int64_t client = 0;; client = (client + 1) % 3) {
     const auto decoded = decode(bytes, kMaxMessage);
-    if (decoded.state != Decoded::State::whole) break;
+    if (decoded.state != Decoded::State::whole) return bytes.empty();
     PEERLESS_CHECK(decoded.bytes <= bytes.size(), decoded.bytes, " of ", bytes.size(), " bytes");
     PEERLESS_CHECK(encode(decoded.message) == bytes.substr(0, decoded.bytes), "encoded otherwise");
     bytes.remove_prefix(decoded.bytes);
@@ -36,13 +36,13 @@ void ask_store(std::string_view bytes) {
 
 }  // namespace
 
-void messages(Bytes bytes) {
+bool messages(Bytes bytes) {
   const auto text = text_of(bytes);
-  ask_store(text);
   const auto stranger = decode(text, kMaxHandshake);
   PEERLESS_CHECK(stranger.bytes <= kMaxHandshake + 4, "a stranger's message of ", stranger.bytes, " bytes");
   const auto row = from_row(text);
   PEERLESS_CHECK(from_row(to_row(row)) == row, "another row");
+  return ask_store(text);
 }
 
 }  // namespace peerless::fuzz

@@ -5,9 +5,10 @@
 
 namespace peerless::fuzz {
 
-void node_list(Bytes bytes) {
+bool node_list(Bytes bytes) {
   std::vector<std::string> nodes;
-  if (!accepts(ExitCode::config, [&] { nodes = expand_node_list(text_of(bytes), "SLURM_STEP_NODELIST"); })) return;
+  if (!accepts(ExitCode::config, [&] { nodes = expand_node_list(text_of(bytes), "SLURM_STEP_NODELIST"); }))
+    return false;
   PEERLESS_CHECK(!nodes.empty() && nodes.size() <= 65536, nodes.size(), " nodes");
   for (const auto& node : nodes) {
     PEERLESS_CHECK(!node.empty() && node.size() <= 253, "a name of ", node.size(), " bytes");
@@ -15,6 +16,7 @@ void node_list(Bytes bytes) {
   }
   // A plain list of the names means the same.
   PEERLESS_CHECK(expand_node_list(join(nodes, ","), "again") == nodes, "other nodes");
+  return true;
 }
 
 }  // namespace peerless::fuzz

@@ -13,14 +13,16 @@ model: {ffw: {kind: peer, num_keys: 4}, layers: [{at: [1, 2-3], ffw: {kind: dens
 
 }  // namespace
 
-void overrides(Bytes bytes) {
+bool overrides(Bytes bytes) {
   config::Tree tree = config::parse_yaml(kFile, "run.yaml");
   FuzzedConfig found;
   const auto read = [&] {
     config::apply_overrides(tree, split(text_of(bytes), '\n'));
     found = config::read<FuzzedConfig>(tree);
   };
-  if (accepts(ExitCode::config, read)) check_dump(found, tree);
+  if (!accepts(ExitCode::config, read)) return false;
+  check_dump(found, tree);
+  return true;
 }
 
 }  // namespace peerless::fuzz

@@ -17,10 +17,10 @@ void use(const Tokenizer& tokenizer, std::string_view text) {
 
 }  // namespace
 
-void sentencepiece(Bytes bytes) {
+bool sentencepiece(Bytes bytes) {
   std::unique_ptr<Tokenizer> tokenizer;
   if (!accepts(ExitCode::data, [&] { tokenizer = parse_sentencepiece(std::string(text_of(bytes)), "m.model"); }))
-    return;
+    return false;
   PEERLESS_CHECK(tokenizer->vocab_size() > 0 && !tokenizer->kind().empty(), "a vocabulary of no tokens");
   for (const auto id : {tokenizer->bos(), tokenizer->eos()})
     PEERLESS_CHECK(!id || (*id >= 0 && *id < tokenizer->vocab_size()), "control token ", *id);
@@ -28,6 +28,7 @@ void sentencepiece(Bytes bytes) {
   use(*tokenizer, kText);
   const auto last = static_cast<TokenId>(tokenizer->vocab_size() - 1);
   use(*tokenizer, concat(tokenizer->name(last), tokenizer->bytes(last), tokenizer->name(0)));
+  return true;
 }
 
 }  // namespace peerless::fuzz

@@ -74,10 +74,10 @@ void check_documents(const TokenShard& found) {
   PEERLESS_CHECK(next == found.tokens() && raw_bytes == found.raw_bytes(), "the sums");
 }
 
-void open(Bytes bytes) {
+bool open(Bytes bytes) {
   static const UnnamedFile file;
   const auto path = file.with(bytes);
-  accepts(ExitCode::data, [&] {
+  return accepts(ExitCode::data, [&] {
     const TokenShard found(path);
     check_documents(found);
     std::vector<std::int64_t> tokens(found.tokens());
@@ -91,9 +91,9 @@ void open(Bytes bytes) {
 
 }  // namespace
 
-void shard(Bytes bytes) {
+bool shard(Bytes bytes) {
   open(bytes);
-  open(with_checksums(bytes));
+  return open(with_checksums(bytes));
 }
 
 }  // namespace peerless::fuzz

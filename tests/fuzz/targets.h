@@ -1,4 +1,5 @@
-// The fuzz targets, each in the file of its name. CMakeLists.txt makes a program of each from its file alone.
+// The fuzz targets, each in the file of its name. They tell whether the bytes were accepted. CMake makes a program of
+// each (cmake/fuzz.cmake).
 #pragma once
 
 #include <array>
@@ -7,20 +8,20 @@
 
 namespace peerless::fuzz {
 
-void journal(Bytes bytes);
-void manifest(Bytes bytes);
-void messages(Bytes bytes);
-void node_list(Bytes bytes);
-void overrides(Bytes bytes);
-void round_trip(Bytes bytes);
-void safetensors(Bytes bytes);
-void sentencepiece(Bytes bytes);
-void shard(Bytes bytes);
-void yaml(Bytes bytes);
+bool journal(Bytes bytes);
+bool manifest(Bytes bytes);
+bool messages(Bytes bytes);
+bool node_list(Bytes bytes);
+bool overrides(Bytes bytes);
+bool round_trip(Bytes bytes);
+bool safetensors(Bytes bytes);
+bool sentencepiece(Bytes bytes);
+bool shard(Bytes bytes);
+bool yaml(Bytes bytes);
 
 struct Target {
   std::string_view name;
-  void (*run)(Bytes);
+  bool (*run)(Bytes);
 };
 
 inline constexpr std::array kTargets = {

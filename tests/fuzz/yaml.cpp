@@ -4,14 +4,16 @@
 
 namespace peerless::fuzz {
 
-void yaml(Bytes bytes) {
+bool yaml(Bytes bytes) {
   config::Tree tree;
   FuzzedConfig found;
   const auto read = [&] {
     tree = config::parse_yaml(text_of(bytes), "run.yaml");
     found = config::read<FuzzedConfig>(tree);
   };
-  if (accepts(ExitCode::config, read)) check_dump(found, tree);
+  if (!accepts(ExitCode::config, read)) return false;
+  check_dump(found, tree);
+  return true;
 }
 
 }  // namespace peerless::fuzz

@@ -3,7 +3,7 @@
 
 def inputs():
     lines = {
-        "valid": "data.seq_len=4\nmodel.layers.0.at=[1, 2-3]\nmodel.ffw={kind: peer, num_keys: 2}\noptim.betas=[0, .5]",
+        "valid": "data.seq_len=4\nmodel.layers.0.at=[1, 2-3]\nmodel.ffw={kind: peer, num_keys: 9}\noptim.betas=[0.5]",
         "valid_kind": "tokenizer={kind: byte}\nmodel.layers.0.ffw.d_ff=16",
         "valid_list": "data.train=[{path: x}]\ndata.train.0.weight=3",
         "no_value": "data.seq_len",
