@@ -29,7 +29,7 @@ TEST_P(FuzzCorpus, HoldsNothingThatBreaksAnInvariant) {
     SCOPED_TRACE(entry.path());
     bool accepted = false;
     EXPECT_NO_THROW(accepted = GetParam().run(content(entry.path())));
-    if (entry.path().filename().string().starts_with("valid")) EXPECT_TRUE(accepted);
+    EXPECT_TRUE(accepted || !entry.path().filename().string().starts_with("valid"));
     ++inputs;
   }
   EXPECT_GT(inputs, 0u);
@@ -38,7 +38,7 @@ TEST_P(FuzzCorpus, HoldsNothingThatBreaksAnInvariant) {
 TEST_P(FuzzCorpus, MayBeEmptyBytes) { EXPECT_NO_THROW(GetParam().run({})); }
 
 INSTANTIATE_TEST_SUITE_P(Targets, FuzzCorpus, testing::ValuesIn(kTargets),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(FuzzCorpora, AreThoseOfTheTargets) {
   std::set<std::string> folders, targets;
