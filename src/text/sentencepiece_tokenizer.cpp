@@ -1,5 +1,6 @@
 #include "src/text/sentencepiece_tokenizer.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -35,6 +36,13 @@ bool reaches_over_words(std::string_view bytes) {
   if (bytes.size() > 1 && bytes.find_first_of("\n\t") != std::string_view::npos) return true;
   const auto word = bytes.find_first_not_of(' ');
   return word != std::string_view::npos && bytes.find(' ', word) != std::string_view::npos;
+}
+
+// Whether a text can be spelled with it.
+bool has_piece(const ModelFile& file, std::string_view text) {
+  return std::any_of(file.pieces.begin(), file.pieces.end(), [text](const auto& piece) {
+    return piece.text == text && (piece.type == PieceType::normal || piece.type == PieceType::user_defined);
+  });
 }
 
 std::string bytes_of(const ModelFile::Piece& piece, int byte) {
@@ -107,6 +115,8 @@ std::string SentencePieceTokenizer::losses() const {
   if (file_.add_dummy_prefix) losses.emplace_back("a space is put before the text (dummy prefix)");
   if (file_.remove_extra_whitespaces) losses.emplace_back("leading, trailing and repeated spaces are removed");
   if (!file_.byte_fallback) losses.emplace_back("unknown characters become <unk> (no byte fallback)");
+  if (file_.byte_fallback && file_.escape_whitespaces && !has_piece(file_, kSpaceMark))
+    losses.emplace_back("spaces become U+2581 (it has no piece)");
   return join(losses, "; ");
 }
 

@@ -53,6 +53,7 @@ def inputs():
     yield "valid_user_defined", specials + words + piece("cat", user) + piece("x", unused) + field(
         2, field(3, 2)
     ) + lossless
+    yield "space_without_a_piece", specials + byte_pieces + piece("t") + piece("\u2581the") + bpe + lossless
     yield "nothing", b""
     yield "no_pieces", bpe + lossless
     yield "no_trainer", specials + words + lossless
