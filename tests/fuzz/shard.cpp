@@ -1,14 +1,11 @@
 // A token shard from anywhere, as it is and with its checksums made right, for chance never would.
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <vector>
 
 #include "peerless/data/token_shard.h"
 #include "src/data/token_shard_layout.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/memory_files.h"
 
 namespace peerless::fuzz {
 namespace {
@@ -16,20 +13,6 @@ namespace {
 using token_shard::Head;
 using token_shard::padded;
 using token_shard::Trailer;
-
-// A file without a name, for what is mapped must be one.
-class UnnamedFile {
- public:
-  std::filesystem::path with(Bytes content) const {
-    PEERLESS_CHECK(::ftruncate(descriptor_, 0) == 0, std::strerror(errno));
-    const auto written = ::pwrite(descriptor_, content.data(), content.size(), 0);
-    PEERLESS_CHECK(written == std::ssize(content), std::strerror(errno));
-    return concat("/proc/self/fd/", descriptor_);
-  }
-
- private:
-  int descriptor_ = ::memfd_create("shard.tok", 0);
-};
 
 std::vector<std::uint8_t> with_checksums(Bytes bytes) {
   std::vector<std::uint8_t> all(bytes.begin(), bytes.end());
@@ -75,10 +58,10 @@ void check_documents(const TokenShard& found) {
 }
 
 bool open(Bytes bytes) {
-  static const UnnamedFile file;
-  const auto path = file.with(bytes);
+  MemoryFiles files;
+  files.put("/00000.tok", std::string(text_of(bytes)));
   return accepts(ExitCode::data, [&] {
-    const TokenShard found(path);
+    const TokenShard found("/00000.tok", files);
     check_documents(found);
     std::vector<std::int64_t> tokens(found.tokens());
     if (accepts(ExitCode::data, [&] { found.copy(0, tokens); })) {

@@ -7,7 +7,7 @@ from . import LARGEST
 
 def inputs():
     def text(**changes):
-        members = {"version": 1, "starts": 1, "durable": 100, "good": 50, "rollbacks": 0}
+        members = {"version": 1, "starts": 1, "durable": 100, "rollbacks": 0}
         return json.dumps({**members, **changes}).encode()
 
     yield "valid", text() + b"\n"
@@ -17,8 +17,8 @@ def inputs():
     for key in ("starts", "rollbacks", "durable"):
         yield f"{key}_2_63_less_1", text(**{key: 2**63 - 1})
         yield f"{key}_2_63", text(**{key: 2**63})
-    yield "minus", text(good=-1)
-    yield "float", text(good=1.0)
+    yield "minus", text(durable=-1)
+    yield "float", text(durable=1.0)
     yield "skip_number", text(skip=3)
     yield "skip_empty", text(skip={})
     yield "skip_null", text(skip=None)
