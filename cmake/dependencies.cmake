@@ -40,7 +40,8 @@ add_library(sentencepiece INTERFACE IMPORTED)
 target_include_directories(sentencepiece INTERFACE ${sentencepiece_folder}/include)
 target_link_libraries(sentencepiece INTERFACE ${sentencepiece_folder}/lib/libsentencepiece_train.a
   ${sentencepiece_folder}/lib/libsentencepiece.a Threads::Threads)
-target_link_options(sentencepiece INTERFACE -Wl,--exclude-libs,ALL)
+# By name: ALL would hide the static runtime of Clang's sanitizers too.
+target_link_options(sentencepiece INTERFACE -Wl,--exclude-libs,libsentencepiece_train.a:libsentencepiece.a)
 
 # ---- LibTorch: find_package(Torch) of the wheel insists on a CUDA toolkit, a target of our own does not -------------
 

@@ -31,9 +31,10 @@ if(PEERLESS_WERROR)
 endif()
 add_library(peerless_options INTERFACE)
 if(PEERLESS_SANITIZE)
-  # GCC's own headers set off -Wmaybe-uninitialized once they are instrumented.
-  list(APPEND flags -fsanitize=${PEERLESS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-    -Wno-maybe-uninitialized)
+  list(APPEND flags -fsanitize=${PEERLESS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND flags -Wno-maybe-uninitialized)  # its own headers set it off once they are instrumented
+  endif()
   target_link_options(peerless_options INTERFACE -fsanitize=${PEERLESS_SANITIZE})
 else()
   # The compiler hardening guide of OpenSSF; what it says of -D_FORTIFY_SOURCE holds only with optimisation.

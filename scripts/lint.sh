@@ -22,7 +22,7 @@ select_files() { printf '%s\n' "${ours[@]}" | grep -E "$1" || true; } # REGEX
 mapfile -t ours < <(all_files)
 mapfile -t code < <(select_files '\.(h|cpp|cuh|cu)$')
 mapfile -t headers < <(select_files '\.(h|cuh)$')
-mapfile -t text < <(printf '%s\n' "${ours[@]}" | grep -v '^data/') # a corpus is as it is
+mapfile -t text < <(printf '%s\n' "${ours[@]}" | grep -vE '^(data|tests/fuzz/corpus)/') # a corpus is as it is
 mapfile -t shell < <(grep -lE '^#!.*\bbash$' "${ours[@]}")
 
 "$clang_format" --dry-run include/peerless/base/error.h || die "clang-format does not work here"

@@ -57,7 +57,7 @@ DType parse_dtype(std::string_view safetensors_name) {
   for (const auto& info : kDTypes) {
     if (info.name == safetensors_name) return info.dtype;
   }
-  throw Error(ExitCode::data, "unknown element type \"", printable(safetensors_name), "\"");
+  throw Error(ExitCode::data, "unknown element type \"", excerpt(safetensors_name), "\"");
 }
 
 void State::add(StateEntry entry) {

@@ -117,4 +117,9 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string excerpt(std::string_view text, std::size_t longest) {
+  if (text.size() <= longest) return printable(text);
+  return printable(utf8_prefix(text, longest)) + "...";
+}
+
 }  // namespace peerless

@@ -141,7 +141,7 @@ class Parser {
     if (version > 1) file.blocks = blocks(string(json, "blocks"), file.bytes);
     want(json.size() == (version > 1 ? 4 : 3), "a file",
          version > 1 ? "name, bytes, xxh3_128 and blocks" : "name, bytes and xxh3_128");
-    if (!safe_file_name(file.name)) refuse("file name \"", printable(file.name), "\" is refused");
+    if (!safe_file_name(file.name)) refuse("file name \"", shown(file.name), "\" is refused");
     return file;
   }
 
@@ -161,7 +161,7 @@ class Parser {
 
   StoredTensor stored_tensor(const Json& json, std::size_t num_files) const {
     StoredTensor tensor{string(json, "name"), DType::f32, naturals(json, "shape"), {}};
-    const auto where = concat("tensor \"", printable(tensor.name), "\"");
+    const auto where = concat("tensor \"", shown(tensor.name), "\"");
     try {
       tensor.dtype = parse_dtype(string(json, "dtype"));
     } catch (const Error& error) {
@@ -196,11 +196,11 @@ class Parser {
   void check_names(const Manifest& manifest) const {
     std::set<std::string_view> names;
     for (const auto& file : manifest.files) {
-      if (!names.insert(file.name).second) refuse("file \"", printable(file.name), "\" twice");
+      if (!names.insert(file.name).second) refuse("file \"", shown(file.name), "\" twice");
     }
     names.clear();
     for (const auto& tensor : manifest.tensors) {
-      if (!names.insert(tensor.name).second) refuse("tensor \"", printable(tensor.name), "\" twice");
+      if (!names.insert(tensor.name).second) refuse("tensor \"", shown(tensor.name), "\" twice");
     }
   }
 

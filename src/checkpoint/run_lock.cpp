@@ -28,10 +28,10 @@ std::string_view word(std::string_view line, int number) {
   return line.substr(0, line.find(' '));
 }
 
-std::string_view holder_of(std::string_view content) {
+std::string holder_of(std::string_view content) {
   auto line = first_line(content);
   for (int i = 0; i < 2; ++i) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
-  return line.empty() ? "another process" : line;
+  return line.empty() ? "another process" : excerpt(line, 200);
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ RunLock::~RunLock() {
 void RunLock::check() const {
   const auto now = content();
   if (is_ours(now)) return;
-  throw Error(ExitCode::output, printable(folder_.string()), ": taken over by ", printable(holder_of(now)),
+  throw Error(ExitCode::output, printable(folder_.string()), ": taken over by ", holder_of(now),
               ", to which this process looked dead");
 }
 
@@ -85,14 +85,13 @@ void RunLock::take_over(const std::string& machine) {
 
 void RunLock::wait_for_its_end(const std::string& before) const {
   log::info(folder_, ": waits for ", std::chrono::duration_cast<std::chrono::seconds>(timing_.patience).count(),
-            " s whether ", printable(holder_of(before)), " still lives");
+            " s whether ", holder_of(before), " still lives");
   const auto until = std::chrono::steady_clock::now() + timing_.patience;
   while (std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::min(timing_.beat, timing_.patience) / 10);
     const auto now = content();
     if (now.empty()) return;
-    if (now != before)
-      throw Error(ExitCode::output, printable(folder_.string()), ": in use by ", printable(holder_of(now)));
+    if (now != before) throw Error(ExitCode::output, printable(folder_.string()), ": in use by ", holder_of(now));
   }
 }
 

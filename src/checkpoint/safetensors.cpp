@@ -61,7 +61,7 @@ class Reader {
     if (!value.is_object()) refuse(kMetadata, " must be an object");
     Metadata result;
     for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) refuse(kMetadata, " \"", printable(key), "\" must be a string");
+      if (!text.is_string()) refuse(kMetadata, " \"", shown(key), "\" must be a string");
       result.emplace(key, text.get<std::string>());
     }
     return result;
@@ -69,7 +69,7 @@ class Reader {
 
   Tensor tensor(const std::string& name, const nlohmann::json& value) const {
     const auto want = [&, this](bool holds, std::string_view rule) {
-      if (!holds) refuse("tensor \"", printable(name), "\": ", rule);
+      if (!holds) refuse("tensor \"", shown(name), "\": ", rule);
     };
     want(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") &&
              value.contains("data_offsets"),
@@ -88,7 +88,7 @@ class Reader {
       want(!__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes), "its size does not fit 64 bits");
     }
     if (bytes != tensor.end - tensor.begin) {
-      refuse("tensor \"", printable(name), "\": dtype and shape make ", bytes, " bytes, data_offsets ",
+      refuse("tensor \"", shown(name), "\": dtype and shape make ", bytes, " bytes, data_offsets ",
              tensor.end - tensor.begin);
     }
     return tensor;
@@ -98,7 +98,7 @@ class Reader {
     try {
       return parse_dtype(text);
     } catch (const Error& error) {
-      refuse("tensor \"", printable(name), "\": ", error.what());
+      refuse("tensor \"", shown(name), "\": ", error.what());
     }
   }
 
@@ -110,8 +110,8 @@ class Reader {
     std::uint64_t covered = 0;
     for (const auto& tensor : tensors) {
       if (tensor.begin != covered) {
-        refuse("tensor \"", printable(tensor.name), "\" begins at byte ", tensor.begin, " of the data, expected ",
-               covered, ": no holes, no overlap");
+        refuse("tensor \"", shown(tensor.name), "\" begins at byte ", tensor.begin, " of the data, expected ", covered,
+               ": no holes, no overlap");
       }
       covered = tensor.end;
     }

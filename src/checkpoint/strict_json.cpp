@@ -21,7 +21,7 @@ nlohmann::json parse_strict_json(std::string_view text, std::string_view source)
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();
     if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw Error(ExitCode::data, source, ": key \"", printable(parsed.get<std::string>()), "\" twice");
+      throw Error(ExitCode::data, source, ": key \"", shown(parsed.get<std::string>()), "\" twice");
     }
     return true;
   };
@@ -30,7 +30,7 @@ nlohmann::json parse_strict_json(std::string_view text, std::string_view source)
   try {
     return nlohmann::json::parse(text.begin(), text.end(), inspect);
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ExitCode::data, source, ": invalid JSON: ", printable(error.what()));
+    throw Error(ExitCode::data, source, ": invalid JSON: ", excerpt(error.what(), 500));
   }
 }
 

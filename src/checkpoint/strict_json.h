@@ -4,8 +4,11 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "peerless/base/text.h"
 
 namespace peerless {
 
@@ -15,5 +18,8 @@ nlohmann::json parse_strict_json(std::string_view text, std::string_view source)
 // The value as an integer >= 0, or a list of them; nothing when it is anything else.
 std::optional<std::int64_t> natural_number(const nlohmann::json& value);
 std::optional<std::vector<std::int64_t>> natural_numbers(const nlohmann::json& value);
+
+// A name in such a file, as messages quote it.
+inline std::string shown(std::string_view name) { return excerpt(name, 200); }
 
 }  // namespace peerless

@@ -48,6 +48,7 @@ class Reader {
   // Each name with each of the tails.
   void append_to_names(const std::vector<std::string>& tails) {
     if (names_.size() * tails.size() > kMaxNodes - nodes_.size()) refuse("too many nodes");
+    if (tails.size() == 1) return append_to_each_name(tails.front());
     std::vector<std::string> longer;
     longer.reserve(names_.size() * tails.size());
     for (const auto& name : names_) {
@@ -57,6 +58,14 @@ class Reader {
       }
     }
     names_ = std::move(longer);
+  }
+
+  // In place, for a list may say "[1]" again and again.
+  void append_to_each_name(const std::string& tail) {
+    for (auto& name : names_) {
+      if (name.size() + tail.size() > kMaxName) refuse("a name is too long");
+      name += tail;
+    }
   }
 
   std::vector<std::string> numbers(std::string_view brackets) const {

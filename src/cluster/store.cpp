@@ -10,6 +10,7 @@ using Kind = Message::Kind;
 
 constexpr std::size_t kMaxKey = 1024;
 constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+constexpr std::size_t kShown = 200;  // of a key, in messages
 constexpr std::size_t kUpkeep = 64;
 constexpr std::size_t kMaxWaiters = 65536;
 constexpr std::int64_t kMaxWait = std::int64_t{1000} * 3600 * 24 * 365;  // ms: no time overflows
@@ -104,7 +105,7 @@ void Store::expire(Time now) {
   waiters_.remove_if([&](const Waiter& waiter) {
     if (waiter.until > now) return false;
     fail(waiter.client, waiter.request.id,
-         Error(ExitCode::peer, "the store: nobody set key '", printable(waiter.missing), "' within ",
+         Error(ExitCode::peer, "the store: nobody set key '", excerpt(waiter.missing, kShown), "' within ",
                in_seconds(std::chrono::milliseconds(waiter.request.number))));
     return true;
   });
@@ -141,11 +142,11 @@ std::int64_t Store::add(const std::string& key, std::int64_t number) {
     const auto* const last = text->data() + text->size();
     const auto [end, error] = std::from_chars(text->data(), last, old);
     if (error != std::errc() || end != last) {
-      throw Error(ExitCode::internal, "the store: '", printable(key), "' is no counter");
+      throw Error(ExitCode::internal, "the store: '", excerpt(key, kShown), "' is no counter");
     }
   }
   if (__builtin_add_overflow(old, number, &sum)) {
-    throw Error(ExitCode::internal, "the store: counter '", printable(key), "' overflows");
+    throw Error(ExitCode::internal, "the store: counter '", excerpt(key, kShown), "' overflows");
   }
   put(key, std::to_string(sum));
   return sum;

@@ -11,6 +11,7 @@ namespace peerless::config {
 namespace {
 
 constexpr std::size_t kMaxProblems = 10;
+constexpr std::size_t kMaxBytesOfProblems = 3000;
 
 std::string describe(const Node& node) {
   switch (node.form) {
@@ -69,11 +70,14 @@ class Reader {
       return std::pair(line(a), a.place.column) < std::pair(line(b), b.place.column);
     });
     std::vector<std::string> lines;
+    std::size_t bytes = 0;
     for (const Problem& problem : problems_) {
-      if (lines.size() == kMaxProblems) break;
+      bytes += problem.text.size();
+      if (lines.size() == kMaxProblems || (bytes > kMaxBytesOfProblems && !lines.empty())) break;
       lines.push_back(problem.text);
     }
-    if (problems_.size() > kMaxProblems) lines.push_back(concat("and ", problems_.size() - kMaxProblems, " more"));
+    const std::size_t untold = problems_.size() - lines.size();
+    if (untold > 0) lines.push_back(concat("and ", untold, " more"));
     throw Error(ExitCode::config, join(lines, "\n"));
   }
 

@@ -37,7 +37,7 @@ class Builder : public YAML::EventHandler {
       refuse(unclosed.place, root_path_,
              unclosed.form == Node::Form::list ? "'[' without its ']'" : "'{' without its '}'");
     }
-    refuse(place(e.mark), root_path_, "not valid YAML: " + e.msg);
+    refuse(place(e.mark), root_path_, "not valid YAML: " + printable(e.msg));
   }
   [[noreturn]] void refuse(Place at, std::string_view path, std::string_view what) const {
     throw Error(ExitCode::config, where(source_, on_command_line() ? Place{} : at, path), what);
@@ -204,13 +204,8 @@ Node parse_override_value(std::string_view text, std::string_view path, std::siz
 
 std::string where(std::string_view source, Place place, std::string_view path) {
   std::string at = place.line == 0 ? "command line" : concat(printable(source), ":", place.line, ":", place.column);
-  return path.empty() ? at + ": " : concat(at, ": ", path, ": ");
-}
-
-std::string excerpt(std::string_view text) {
-  constexpr std::size_t kLongest = 60;
-  if (text.size() <= kLongest) return printable(text);
-  return printable(utf8_prefix(text, kLongest)) + "...";
+  constexpr std::size_t kLongest = 200;  // of 32 keys of anybody's, each in 60 bytes
+  return path.empty() ? at + ": " : concat(at, ": ", excerpt(path, kLongest), ": ");
 }
 
 std::string child_path(std::string_view parent, std::string_view key) {

@@ -11,10 +11,11 @@ void DataConfig::check() const {
   for (const auto& set : val) {
     constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     if (set.name.find_first_not_of(kAllowed) != std::string::npos) {
-      throw Error(ExitCode::config, "val: name \"", printable(set.name),
+      throw Error(ExitCode::config, "val: name \"", excerpt(set.name),
                   "\" becomes part of metric names; only letters, digits and _ - . may be in it");
     }
-    if (!names.insert(set.name).second) throw Error(ExitCode::config, "val: two sets are named \"", set.name, '"');
+    if (!names.insert(set.name).second)
+      throw Error(ExitCode::config, "val: two sets are named \"", excerpt(set.name), '"');
   }
 }
 

@@ -28,7 +28,8 @@ std::optional<Dataset> read_dataset(const std::filesystem::path& folder) {
     json.at("facts").get_to(dataset.facts);
     return dataset;
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ExitCode::data, file, ": not the list of shards that `data prepare` writes: ", printable(error.what()));
+    throw Error(ExitCode::data, file,
+                ": not the list of shards that `data prepare` writes: ", excerpt(error.what(), 500));
   }
 }
 

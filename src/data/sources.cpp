@@ -85,7 +85,8 @@ nlohmann::json parse_line(const RawDocument& document) {
     throw Error(ExitCode::data, document.where(), ": not JSON: byte ", error.byte, " of the line");
   } catch (const nlohmann::json::exception& error) {  // "[json.exception.out_of_range.406] number overflow ..."
     const std::string_view reason = error.what();
-    throw Error(ExitCode::data, document.where(), ": unusable JSON: ", printable(reason.substr(reason.find(']') + 2)));
+    throw Error(ExitCode::data, document.where(),
+                ": unusable JSON: ", excerpt(reason.substr(reason.find(']') + 2), 500));
   }
 }
 
@@ -175,9 +176,9 @@ std::string text_of(RawDocument document, const std::string& field) {
   const auto found = json.find(field);
   if (found == json.end()) {
     std::vector<std::string> names;
-    for (const auto& [name, value] : json.items()) names.push_back(concat('"', printable(name), '"'));
+    for (const auto& [name, value] : json.items()) names.push_back(concat('"', excerpt(name), '"'));
     throw Error(ExitCode::data, document.where(), ": no field \"", field, "\", only ",
-                names.empty() ? "{}" : join(names, ", "));
+                names.empty() ? "{}" : excerpt(join(names, ", "), 500));
   }
   if (!found->is_string()) {
     throw Error(ExitCode::data, document.where(), ": field \"", field, "\" is a JSON ", found->type_name(),

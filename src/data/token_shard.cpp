@@ -109,12 +109,15 @@ Sections sections_of(const std::filesystem::path& path, std::uint64_t size, cons
 void check_documents(const std::filesystem::path& path, std::span<const std::uint64_t> documents,
                      const Trailer& trailer) {
   std::uint64_t raw_bytes = 0;
+  bool overflow = false;
   for (std::uint64_t i = 0; i < trailer.num_documents; ++i) {
     const auto first = documents[2 * i];
     const bool follows = i == 0 ? first == 0 : first > documents[2 * i - 2];
     if (!follows || first >= trailer.num_tokens) throw refusal(path, "document ", i, " begins at token ", first);
-    raw_bytes += documents[2 * i + 1];
+    overflow = __builtin_add_overflow(raw_bytes, documents[2 * i + 1], &raw_bytes) || overflow;
   }
+  if (overflow || raw_bytes > std::numeric_limits<std::int64_t>::max())
+    throw refusal(path, "documents of too many bytes");
   if (raw_bytes != trailer.raw_bytes) {
     throw refusal(path, "expected documents of ", trailer.raw_bytes, " bytes, found ", raw_bytes);
   }

@@ -1,5 +1,7 @@
 #include "src/text/sentencepiece_tokenizer.h"
 
+#include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "peerless/base/files.h"
@@ -36,6 +38,13 @@ bool reaches_over_words(std::string_view bytes) {
   return word != std::string_view::npos && bytes.find(' ', word) != std::string_view::npos;
 }
 
+// Whether a text can be spelled with it.
+bool has_piece(const ModelFile& file, std::string_view text) {
+  return std::any_of(file.pieces.begin(), file.pieces.end(), [text](const auto& piece) {
+    return piece.text == text && (piece.type == PieceType::normal || piece.type == PieceType::user_defined);
+  });
+}
+
 std::string bytes_of(const ModelFile::Piece& piece, int byte) {
   switch (piece.type) {
     case PieceType::control:
@@ -49,6 +58,16 @@ std::string bytes_of(const ModelFile::Piece& piece, int byte) {
   }
 }
 
+// What is wrong with the model, which some of it tells by exceptions; "" when nothing.
+std::string load(sentencepiece::SentencePieceProcessor& processor, const std::string& model) {
+  try {
+    const auto status = processor.LoadFromSerializedProto(model);
+    return status.ok() ? "" : concat("SentencePiece: ", status.error_message());
+  } catch (const std::exception& error) {
+    return concat("SentencePiece: ", error.what());
+  }
+}
+
 }  // namespace
 
 // ---- construction --------------------------------------------------------------------------------------------------
@@ -56,7 +75,7 @@ std::string bytes_of(const ModelFile::Piece& piece, int byte) {
 SentencePieceTokenizer::SentencePieceTokenizer(std::string model, std::string name)
     : name_(std::move(name)), digest_(peerless::digest(model)) {
   const auto refuse = [&](std::string_view reason) {
-    return Error(ExitCode::data, name_, ": not a usable SentencePiece model: ", printable(reason));
+    return Error(ExitCode::data, name_, ": not a usable SentencePiece model: ", excerpt(reason, 500));
   };
   try {
     file_ = parse_model_file(model);
@@ -64,9 +83,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, std::string na
     throw refuse(error.what());
   }
   sentencepiece::SetMinLogLevel(3);  // it speaks on standard error; we have logs and errors of our own
-  if (const auto status = processor_.LoadFromSerializedProto(model); !status.ok()) {
-    throw refuse(status.error_message());
-  }
+  if (const auto fault = load(processor_, model); !fault.empty()) throw refuse(fault);
 
   if (processor_.GetPieceSize() != std::ssize(file_.pieces)) {
     throw refuse(concat("SentencePiece finds ", processor_.GetPieceSize(), " pieces in it, we ", file_.pieces.size()));
@@ -98,6 +115,8 @@ std::string SentencePieceTokenizer::losses() const {
   if (file_.add_dummy_prefix) losses.emplace_back("a space is put before the text (dummy prefix)");
   if (file_.remove_extra_whitespaces) losses.emplace_back("leading, trailing and repeated spaces are removed");
   if (!file_.byte_fallback) losses.emplace_back("unknown characters become <unk> (no byte fallback)");
+  if (file_.byte_fallback && file_.escape_whitespaces && !has_piece(file_, kSpaceMark))
+    losses.emplace_back("spaces become U+2581 (it has no piece)");
   return join(losses, "; ");
 }
 
@@ -125,7 +144,7 @@ std::unique_ptr<SentencePieceTokenizer::WordCache> SentencePieceTokenizer::borro
 std::vector<TokenId> SentencePieceTokenizer::encode_plainly(std::string_view text) const {
   std::vector<TokenId> ids;
   const auto status = processor_.Encode(text, &ids);
-  if (!status.ok()) throw Error(ExitCode::data, name_, ": cannot encode: ", printable(status.error_message()));
+  if (!status.ok()) throw Error(ExitCode::data, name_, ": cannot encode: ", excerpt(status.error_message(), 500));
   return ids;
 }
 
@@ -182,7 +201,7 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
   }
   if (lossless_) return text;
   const auto status = processor_.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-  if (!status.ok()) throw Error(ExitCode::data, name_, ": cannot decode: ", printable(status.error_message()));
+  if (!status.ok()) throw Error(ExitCode::data, name_, ": cannot decode: ", excerpt(status.error_message(), 500));
   return text;
 }
 

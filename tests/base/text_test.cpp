@@ -90,5 +90,12 @@ TEST(Printable, LeavesNothingThatATerminalObeysOrUtf8Forbids) {
   EXPECT_EQ(printable("caf\xe9 \x9b \xf0\x9f"), "caf\\xe9 \\x9b \\xf0\\x9f");
 }
 
+TEST(Excerpt, IsShortAndPrintable) {
+  EXPECT_EQ(excerpt("a\nb"), "a\\x0ab");
+  EXPECT_EQ(excerpt(std::string(61, 'x')), std::string(60, 'x') + "...");
+  EXPECT_EQ(excerpt(std::string(59, 'x') + "é"), std::string(59, 'x') + "...") << "no half character";
+  EXPECT_EQ(excerpt("abcdef", 5), "abcde...");
+}
+
 }  // namespace
 }  // namespace peerless

@@ -146,11 +146,5 @@ TEST(Yaml, FindsADuplicateAmongManyKeysAtOnce) {
   EXPECT_EQ(refusal(yaml), "run.yaml:100001:1: k0: duplicate key, first at line 1");
 }
 
-TEST(Excerpt, IsShortAndPrintable) {
-  EXPECT_EQ(excerpt("a\nb"), "a\\x0ab");
-  EXPECT_EQ(excerpt(std::string(61, 'x')), std::string(60, 'x') + "...");
-  EXPECT_EQ(excerpt(std::string(59, 'x') + "é"), std::string(59, 'x') + "...") << "no half character";
-}
-
 }  // namespace
 }  // namespace peerless::config

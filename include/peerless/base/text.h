@@ -38,6 +38,9 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 // one line, and no terminal obeys it.
 std::string printable(std::string_view text);
 
+// A text of anybody's as messages quote it: printable, and cut when it is long.
+std::string excerpt(std::string_view text, std::size_t longest = 60);
+
 namespace detail {
 template <class T>
 void append(std::string& out, const T& value) {

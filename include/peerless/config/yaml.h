@@ -55,9 +55,6 @@ Node parse_override_value(std::string_view text, std::string_view path, std::siz
 // How every message begins: "run.yaml:3:7: train.lr: ", "command line: train.lr: ".
 std::string where(std::string_view source, Place place, std::string_view path);
 
-// A value as messages quote it: printable, and cut when it is long.
-std::string excerpt(std::string_view text);
-
 // "model" + "d_model" -> "model.d_model".
 std::string child_path(std::string_view parent, std::string_view key);
 
