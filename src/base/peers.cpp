@@ -31,11 +31,11 @@ void together(Peers& peers, const std::function<void()>& work) {
   const auto mine = failure_of(work);
   const auto outcomes = peers.collect(mine ? concat(static_cast<int>(mine->code()), " ", mine->what()) : "");
   const auto failure = peers.announce(first_failure(outcomes));
-  if (mine) throw SharedError(*mine);
   if (failure.empty()) return;
+  const auto code = static_cast<ExitCode>(std::stoi(failure));  // one for all, who then go on alike
+  if (mine) throw SharedError(code, mine->what());
   const auto rank = failure.find(' ') + 1, words = failure.find(' ', rank) + 1;
-  throw SharedError(static_cast<ExitCode>(std::stoi(failure)), "process ", failure.substr(rank, words - 1 - rank), ": ",
-                    failure.substr(words));
+  throw SharedError(code, "process ", failure.substr(rank, words - 1 - rank), ": ", failure.substr(words));
 }
 
 }  // namespace peerless

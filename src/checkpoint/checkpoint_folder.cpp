@@ -42,11 +42,16 @@ std::optional<Checkpoint> CheckpointFolder::newest_intact(std::int64_t up_to) co
 void CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
   PEERLESS_CHECK(keep_last >= 2, "keep_last = ", keep_last);
   const auto all = steps();
+  std::set<std::int64_t> kept_beside;
+  for (const auto step : keep) {
+    const auto found = std::ranges::find_if(all, [&](auto at) { return at <= step && is_intact(at); });
+    if (found != all.end()) kept_beside.insert(*found);
+  }
   std::vector<std::int64_t> surplus;
   std::int64_t kept = 0;
   for (std::size_t i = 0; i < all.size() && all.size() > static_cast<std::size_t>(keep_last); ++i) {
     if (kept == keep_last) {
-      if (!keep.contains(all[i])) surplus.push_back(all[i]);
+      if (!kept_beside.contains(all[i])) surplus.push_back(all[i]);
     } else if (is_intact(all[i])) {
       ++kept;
     }

@@ -44,7 +44,7 @@ void Journal::start(std::int64_t most) {
   if (entries_.starts >= most)
     throw Error(ExitCode::no_progress, printable(file_.parent_path().string()), ": ", entries_.starts,
                 " starts in a row ended before a checkpoint newer than step ", entries_.durable,
-                " was durable; see log.txt for why; to try again, remove ", printable(file_.string()));
+                " was durable; see log.txt for why; a larger train.max_restarts tries again");
   ++entries_.starts;
   write();
 }

@@ -62,8 +62,14 @@ void be_careful() {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
   }
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {  // each token shard has one
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   if (::getuid() != ::geteuid() || ::getgid() != ::getegid())
-    _exit(report_fatal(ExitCode::usage, "this program does not run setuid or setgid; remove that bit of its file"));
+    _exit(report_fatal(ExitCode::usage, "this program does not run setuid or setgid; remove that bit of its file",
+                       [](const std::string&) { return std::nullopt; }));  // whose variables would name a file to write
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 std::string in_quotes(const std::string& text) {
   std::string all = "\"";
   for (const char c : text) {
-    if (c == '"') all += '\\';
+    if (c == '"' || c == '\\') all += '\\';
     all += c;
   }
   return all + '"';

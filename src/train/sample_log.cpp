@@ -7,7 +7,7 @@ namespace peerless {
 void start_sample_logs(Files& files, const std::filesystem::path& folder, std::int64_t first_step) {
   make_folders(files, folder);
   for (const auto& name : files.list(folder))
-    if (name.starts_with(step_name(first_step))) files.remove(folder / name);
+    if (name >= step_name(first_step)) files.remove(folder / name);
 }
 
 SampleLog::SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step)

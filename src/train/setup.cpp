@@ -9,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include "peerless/base/log.h"
 #include "peerless/data/order.h"
 #include "peerless/train/machine.h"
 
@@ -21,6 +22,11 @@ void choose_deterministic_kernels() {
   auto& context = at::globalContext();
   context.setDeterministicAlgorithms(true, /*warn_only=*/false);
   context.setDeterministicFillUninitializedMemory(false);  // all that is read here has been written
+}
+
+template <class Integer>
+std::string count(Integer number) {  // "16.8 M", for people
+  return human(static_cast<double>(number), "");
 }
 
 }  // namespace
@@ -80,6 +86,17 @@ std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokeni
                                                compute_dtype(config.train.precision), groups);
   model->decoder->recompute_layers(config.train.recompute == Recompute::layer);
   return model;
+}
+
+void describe(const RunConfig& config, const Cost& cost, const TrainingData& data, std::int64_t processes) {
+  log::info("model: ", count(cost.parameters), " parameters, ", count(cost.active_parameters), " active, ",
+            human(3 * cost.flops, "FLOP"), " per token, forward and backward",
+            config.train.recompute == Recompute::layer ? "; layers are recomputed in the backward pass" : "");
+  log::info("data: ", count(data.tokens()), " tokens, ", data.samples(), " samples of ", config.data.seq_len,
+            "; a step takes ", config.train.global_batch_size);
+  if (processes > 1)
+    log::info("processes: ", processes, ", each with ",
+              config.train.global_batch_size / config.train.micro_batch_size / processes, " micro-batches of a step");
 }
 
 std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer) {

@@ -228,11 +228,13 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   });
   communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
+  together(communicator, [&] {
+    if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
+  });
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
   const auto& checkpoint = start.checkpoint;
   together(communicator, [&] {
-    if (start.origin == Origin::itself) status.durable(checkpoint->info().step);
     if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
     if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
     check_division(config, communicator.world_size());
@@ -243,7 +245,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
     if (checkpoint) check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
-    if (start.origin == Origin::branch) trainer->load(*checkpoint, Trainer::Part::all);
+    if (start.origin == Origin::branch) trainer->branch_from(*checkpoint);
     if (start.origin == Origin::weights) trainer->load(*checkpoint, Trainer::Part::model);
     if (communicator.rank() == 0) write_atomically(files, folder.config(), config::dump(config));
   });

@@ -12,14 +12,6 @@
 #include "peerless/train/step_record.h"
 
 namespace peerless {
-namespace {
-
-template <class Integer>
-std::string count(Integer number) {  // "16.8 M", for people
-  return human(static_cast<double>(number), "");
-}
-
-}  // namespace
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
                  Communicator& communicator, Peers& savers, const StopRequest& stop, Files& files)
@@ -80,12 +72,13 @@ ExitCode Trainer::train() {
     if (due(config_.log.every_steps) || ending || !went_well) record(report);
     if (saving) save(/*ending=*/false);
     if (finished()) save(/*ending=*/true);  // before an evaluation that may take long
-    if (evaluation_is_due() && (!stopping || finished())) stopping = !validate() || stopping;
+    if (evaluation_is_due()) owes_evaluation_ = stopping || !validate();
+    stopping = stopping || owes_evaluation_;
     check_divergence();
   }
   end_durably(stopping);
   end();
-  return finished() ? ExitCode::ok : ExitCode::preempted;
+  return is_done() ? ExitCode::ok : ExitCode::preempted;
 }
 
 StepReport Trainer::train_step() {
@@ -176,6 +169,8 @@ void Trainer::roll_back(const std::string& why) {
     const auto good = CheckpointFolder(files_, folder_.checkpoints()).newest_intact(counters_.probation.good());
     if (!good) return;
     found = good->path().string();
+    // First: should the process end between the two, the run comes to the same place, and is counted once.
+    CheckpointFolder(files_, folder_.checkpoints()).set_aside_after(good->info().step);
     journal.roll_back({good->info().step, counters_.samples});
     progress_->clear_line();
     log::warning("step ", counters_.step, ": ", why, ": going back to step ", good->info().step,
@@ -196,28 +191,20 @@ void Trainer::begin() {
   const PeakRate peak = config_.log.peak_tflops ? PeakRate{*config_.log.peak_tflops * 1e12, "log.peak_tflops"}
                                                 : measure_peak(device_, compute_dtype(config_.train.precision));
   const Cost cost = config_.model.cost(config_.data.seq_len, config_.model.vocab_of(tokenizer_->vocab_size()));
-  const double flops_per_token = 3 * cost.flops;
-  log::info("model: ", count(cost.parameters), " parameters, ", count(cost.active_parameters), " active, ",
-            human(flops_per_token, "FLOP"), " per token, forward and backward",
-            config_.train.recompute == Recompute::layer ? "; layers are recomputed in the backward pass" : "");
-  log::info("data: ", count(data_->tokens()), " tokens, ", data_->samples(), " samples of ", config_.data.seq_len,
-            "; a step takes ", config_.train.global_batch_size);
-  if (communicator_.world_size() > 1)
-    log::info("processes: ", communicator_.world_size(), ", each with ", share().micro_batches(),
-              " micro-batches of a step");
+  describe(config_, cost, *data_, communicator_.world_size());
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
             human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
   progress_ = std::make_unique<Progress>(
       ProgressOptions{.last_step = config_.last_step(),
                       .tokens_per_step = config_.tokens_per_step(),
-                      .flops_per_token = flops_per_token,
+                      .flops_per_token = 3 * cost.flops,
                       .peak_flops_per_second = peak.flops_per_second * static_cast<double>(communicator_.world_size()),
                       .device = device_,
                       .silent = !leads()});
   open_logs();
   status_.running(counters_.step);
   const bool evaluated = any(communicator_, leads() && metrics_->evaluated());
-  if (counters_.step > 0 && evaluation_is_due() && !evaluated) validate();  // a stop left it out
+  if (counters_.step > 0 && evaluation_is_due() && !evaluated) owes_evaluation_ = !validate();
 }
 
 // Those of the steps to come, and the samples: from where the counters stand.
@@ -238,9 +225,9 @@ void Trainer::open_logs() {
 
 void Trainer::end() const {
   const auto place = concat("step ", counters_.step, " of ", config_.train.max_steps, ", ", folder_.path());
-  if (counters_.step >= config_.train.max_steps)
+  if (is_done() && counters_.step >= config_.train.max_steps)
     log::info("done: ", place);
-  else if (finished())
+  else if (is_done())
     log::info("paused: ", place, "; it goes on without train.stop_at, or with a later one");
   else
     log::info("stopped: ", place, "; the same command, with --resume auto (the default), goes on from here");
@@ -288,7 +275,7 @@ void Trainer::save(bool ending) {
   saved_counters_ = counters_;
   State mine = leads() ? saved_counters_.state() : State();
   bool beside_training = mode_ == SaveMode::async && !ending;
-  if (beside_training && !staging_.can_hold(part, processes_here_)) {
+  if (beside_training && any(communicator_, !staging_.can_hold(part, processes_here_))) {
     mode_ = SaveMode::sync;  // no more is asked for
     beside_training = false;
   }
@@ -306,22 +293,25 @@ void Trainer::end_durably(bool stopping) {
     now_at("saving");
     return saver_.finish();
   }
-  if (!stopping || has_time_to_save()) save(/*ending=*/true);
+  !stopping || has_time_to_save() ? save(/*ending=*/true) : saver_.drain();
 }
 
 // Whether a save is likely to fit into what is left until the process is killed; rank 0 decides.
 bool Trainer::has_time_to_save() {
   const double grace = static_cast<double>(config_.train.grace_seconds);
-  const double left = grace - stop_.age().count(), needed = saver_.last_save().count();
-  const bool fits = grace == 0 || needed <= left;
-  const bool all = communicator_.announce(fits ? "yes" : "no") == "yes";
-  if (!all)
+  if (grace == 0) return true;
+  double age = 0;  // of the first request of all
+  for (const auto ms : gather(communicator_, static_cast<std::int64_t>(1e3 * stop_.age().count())))
+    age = std::max(age, 1e-3 * static_cast<double>(ms));
+  const double needed = saver_.last_save().count() * (saver_.busy() ? 2 : 1);
+  const bool fits = communicator_.announce(needed <= grace - age ? "yes" : "") == "yes";
+  if (!fits && leads())
     log::warning("no save: the last took ",
                  cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(saver_.last_save())),
                  ", more than is left of "
                  "train.grace_seconds; checkpoint of step ",
                  durable_.load(), " is durable, ", counters_.step - durable_, " steps to redo");
-  return all;
+  return fits;
 }
 
 // On rank 0, from the saver's thread.
@@ -349,6 +339,13 @@ void Trainer::load(const Checkpoint& checkpoint, Part part) {
   const State state = this->state(part);
   part == Part::all ? checkpoint.load(state) : checkpoint.load_some(state);
   restore(state, tensors_of(part));
+}
+
+void Trainer::branch_from(const Checkpoint& checkpoint) {
+  load(checkpoint, Part::all);
+  counters_.skipped_in_a_row = 0;
+  counters_.spikes = {};
+  counters_.probation = {};
 }
 
 void Trainer::go_on_from(const Checkpoint& checkpoint) {

@@ -341,6 +341,13 @@ TEST_F(CheckpointFolderTest, SomeAreKeptBesideTheNewest) {
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 2}));
 }
 
+TEST_F(CheckpointFolderTest, WhereOneToBeKeptIsNotThereTheOneBeforeIs) {
+  for (const std::int64_t step : {1, 2, 3, 5, 6, 7}) save(step);
+  content(3, part).pop_back();
+  folder.prune(2, {4});
+  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{7, 6, 2}));
+}
+
 TEST_F(CheckpointFolderTest, TheNewestUpToAStep) {
   for (const std::int64_t step : {1, 3, 5}) save(step);
   EXPECT_EQ(folder.newest_intact(4)->info().step, 3);

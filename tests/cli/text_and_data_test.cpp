@@ -129,7 +129,7 @@ TEST_F(TextAndData, PathsAndAnswersMayHoldAnyBytes) {
   EXPECT_EQ(answer({"data", "prepare", "caf\xe9", "--tokenizer", "byte", "--out", "t\xe9"})["train"]["path"],
             "t\ufffd");
   const auto missing = run({"data", "inspect", "a\x1b[2J"});
-  EXPECT_EQ(missing.err, "FATAL NOINPUT what=\"a\\x1b[2J: cannot open: No such file or directory\"\n");
+  EXPECT_EQ(missing.err, "FATAL NOINPUT what=\"a\\\\x1b[2J: cannot open: No such file or directory\"\n");
 }
 
 TEST_F(TextAndData, AnAnswerThatCannotBeWrittenIsAnError) {

@@ -2,8 +2,8 @@
 //
 //   FATAL PEER rank=0 host=n17 step=12 what="rank 1 is lost: its connection closed; this process was at step 12: ..."
 //
-// Rank, host and step where it trains. Quotes in `what` have a backslash before them. Where there is a list to show, as
-// of the keys that two configs differ in, its lines follow.
+// Rank, host and step where it trains. Quotes and backslashes in `what` have a backslash before them. Where there is a
+// list to show, as of the keys that two configs differ in, its lines follow.
 //
 // TORCHELASTIC_ERROR_FILE, where torchrun sets it, gets {"message": {"message": ..., "extraInfo": {"timestamp": ...}}}:
 // what torchrun prints as the root cause when a job ends (torch/distributed/elastic/multiprocessing/errors).

@@ -14,7 +14,7 @@
 
 namespace peerless {
 
-// Makes the folder, and removes in it what a start at the same step has left that came to no later checkpoint. Before
+// Makes the folder, and removes in it what starts at that step or a later one have left, which came to nothing. Before
 // any process begins its log.
 void start_sample_logs(Files& files, const std::filesystem::path& folder, std::int64_t first_step);
 

@@ -6,6 +6,7 @@
 
 #include "peerless/base/error.h"
 #include "peerless/data/eval_set.h"
+#include "peerless/data/loader.h"
 #include "peerless/model/language_model.h"
 #include "peerless/optim/step_update.h"
 #include "peerless/train/run_config.h"
@@ -27,6 +28,9 @@ Division division_of(const RunConfig& config, std::int64_t processes);
 // Built on the device, its parameters not initialised.
 std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokenizer& tokenizer, at::Device device,
                                            const ShardGroups& groups = {});
+
+// Tells people what is trained, and on what.
+void describe(const RunConfig& config, const Cost& cost, const TrainingData& data, std::int64_t processes);
 
 std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer);  // of data.val
 

@@ -36,6 +36,8 @@ class Trainer {
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
   void load(const Checkpoint& checkpoint, Part part);
+  // Goes on from another run's, without what that remembers of its own course.
+  void branch_from(const Checkpoint& checkpoint);
   // Goes on from a checkpoint of this run, as all processes do at once: with the samples that follow it, or the
   // rollback to it. Those of later steps are set aside.
   void go_on_from(const Checkpoint& checkpoint);
@@ -75,6 +77,7 @@ class Trainer {
   bool due(const Duration& every) const;                    // at this step
   bool evaluation_is_due() const;
   bool finished() const { return counters_.step >= config_.last_step(); }
+  bool is_done() const { return finished() && !owes_evaluation_; }
 
   RunConfig config_;
   const RunFolder& folder_;
@@ -99,8 +102,9 @@ class Trainer {
   SaveMode mode_;
   std::int64_t processes_here_;
   Staging staging_;
-  std::int64_t targets_ = 0;  // of the step under way
-  std::int64_t saved_ = 0;    // the newest step that is saved, or being saved
+  std::int64_t targets_ = 0;      // of the step under way
+  bool owes_evaluation_ = false;  // a stop left it out; the run makes up for it when it goes on
+  std::int64_t saved_ = 0;        // the newest step that is saved, or being saved
   std::atomic<std::int64_t> durable_ = 0;
   Counters saved_counters_;
   Saver saver_;  // the last: what it saves and tells must still be there when it ends

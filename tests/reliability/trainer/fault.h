@@ -18,8 +18,9 @@ namespace peerless::reliability {
 struct Fault {
   static constexpr const char* kVariable = "PEERLESS_TEST_FAULT";  // names the file
 
+  static constexpr pid_t kToBeNamed = -1;
   std::atomic<int> kill_at = 0;        // number of the operation before which the process is killed; 0: none
-  std::atomic<pid_t> partner = 0;      // ... together with it; 0: alone
+  std::atomic<pid_t> partner = 0;      // ... together with it; 0: alone; kToBeNamed: the process waits for its number
   std::atomic<int> delay_sync_ms = 0;  // how long each sync of a part of a checkpoint takes
   std::atomic<int> operations = 0;     // begun so far
   std::array<char, 64> struck{};       // label of the operation before which it was killed

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   const char* const file = std::getenv(reliability::Fault::kVariable);
   if (file != nullptr) {
     static reliability::SharedFault fault(file);
+    while (fault->partner == reliability::Fault::kToBeNamed) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     files.arm([](const Operation& operation) {
       if (operation.path.extension() == ".tok") return;  // reading data is no part of saving or loading
       const int number = ++fault->operations;

@@ -48,6 +48,7 @@ class KillTrainer {
     job_.copy("base", "trial");
     job_.no_faults();
     if (at_an_operation) job_.fault(rank).kill_at = static_cast<int>(1 + random() % static_cast<std::uint64_t>(most));
+    if (victim == 2) job_.fault(0).partner = Fault::kToBeNamed;
     const auto processes = job_.start("trial", {mode});
     if (victim == 2) job_.fault(0).partner = processes[1].id();
     if (!at_an_operation) {
@@ -56,14 +57,25 @@ class KillTrainer {
         if (victim == 2 || r == victim) processes[static_cast<std::size_t>(r)].signal(SIGKILL);
     }
     const auto outcomes = Job::wait(processes);
-    ++result.trials;
-    ++result.histogram[at_an_operation ? job_.fault(rank).struck.data() : "at any time"];
+    const std::string struck = at_an_operation ? job_.fault(rank).struck.data() : "at any time";
+    ++result.histogram[struck.empty() ? "none: it had ended" : struck];
+    result.trials += struck.empty() ? 0 : 1;
+    check_survivors(outcomes, victim, result);
     job_.check("trial", std::max<std::int64_t>(6, acknowledged(outcomes[0].err, job_.folder("trial"))), result);
     for (const auto& recovered : job_.run("trial", {mode}))
       if (recovered.code != 0) result.failures.push_back(concat("it does not recover: ", recovered.err));
     job_.check_equal("whole", "trial", "after a kill", result);
     for (const auto& left : disk().list(job_.folder("trial") / "checkpoints"))
       if (!left.starts_with("step-")) result.failures.push_back(concat("recovery leaves ", left));
+  }
+
+  // One that was not killed has lost its peer, or had come to its end.
+  static void check_survivors(const std::vector<Outcome>& outcomes, int victim, Result& result) {
+    for (int r = 0; r < kRanks && victim != 2; ++r) {
+      const auto& outcome = outcomes[static_cast<std::size_t>(r)];
+      if (r != victim && outcome.code != 0 && outcome.code != static_cast<int>(ExitCode::peer))
+        result.failures.push_back(concat("a survivor ends with ", outcome.code, ": ", outcome.err));
+    }
   }
 
   Job job_{{"train.max_steps=24", "checkpoint.every_steps=3", "checkpoint.keep_last=2", "eval.every_steps=12"}};
