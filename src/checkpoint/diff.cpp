@@ -1,69 +1,25 @@
 #include "peerless/checkpoint/diff.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <set>
 
 #include "peerless/config/compare.h"
 #include "peerless/config/yaml.h"
+#include "src/checkpoint/elements.h"
 
 namespace peerless {
 namespace {
 
 constexpr std::int64_t kChunk = 4 << 20;
 
-float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-float from_f16(std::uint16_t bits) {
-  const int exponent = (bits >> 10) & 31;
-  const float fraction = static_cast<float>(bits & 1023);
-  const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
-  if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  if (exponent == 31) {
-    return fraction == 0 ? sign * std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
-  }
-  return sign * std::ldexp(fraction + 1024, exponent - 25);
-}
-
-template <class T>
-T load_as(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
-
-double value_of(DType dtype, const std::byte* at) {
-  switch (dtype) {
-    case DType::f64:
-      return load_as<double>(at);
-    case DType::f32:
-      return load_as<float>(at);
-    case DType::f16:
-      return from_f16(load_as<std::uint16_t>(at));
-    case DType::bf16:
-      return from_bf16(load_as<std::uint16_t>(at));
-    case DType::i64:
-      return static_cast<double>(load_as<std::int64_t>(at));
-    case DType::i32:
-      return load_as<std::int32_t>(at);
-    case DType::i16:
-      return load_as<std::int16_t>(at);
-    case DType::i8:
-      return load_as<std::int8_t>(at);
-    case DType::u8:
-    case DType::boolean:
-      return load_as<std::uint8_t>(at);
-  }
-  PEERLESS_CHECK(false, "no such dtype");
-  return 0;
-}
-
 std::string text_of(DType dtype, const std::byte* at) {
-  return dtype == DType::i64 ? concat(load_as<std::int64_t>(at)) : concat(value_of(dtype, at));
+  if (dtype != DType::i64) return concat(value_of(dtype, at));
+  std::int64_t value;
+  std::memcpy(&value, at, sizeof value);
+  return concat(value);
 }
 
 std::string kind(const StoredTensor& tensor) {
