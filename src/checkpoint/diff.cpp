@@ -4,10 +4,9 @@
 #include <cmath>
 #include <cstring>
 #include <map>
-#include <set>
 
 #include "peerless/config/compare.h"
-#include "peerless/config/yaml.h"
+#include "src/checkpoint/config_differences.h"
 #include "src/checkpoint/elements.h"
 
 namespace peerless {
@@ -99,43 +98,9 @@ void compare_tensors(const Checkpoint& a, const Checkpoint& b, std::vector<std::
   }
 }
 
-using Settings = std::map<std::string, std::string>;
-
-// "train.max_steps" -> "40", for every scalar; list elements are "data.train.0.path".
-void flatten(const config::Node& node, const std::string& path, Settings& settings) {
-  using Form = config::Node::Form;
-  if (node.form == Form::scalar) settings.emplace(path, node.text);
-  for (std::size_t i = 0; i < node.children.size(); ++i) {
-    const auto& child = node.children[i];
-    flatten(child, config::child_path(path, node.form == Form::list ? concat(i) : child.key), settings);
-  }
-}
-
-Settings settings_of(const Checkpoint& checkpoint) {
-  Settings settings;
-  flatten(config::parse_yaml(checkpoint.info().config, checkpoint.path().string()).root, "", settings);
-  return settings;
-}
-
 bool is_in(std::string_view path, const std::vector<std::string>& sections) {
   return std::any_of(sections.begin(), sections.end(),
                      [&](const auto& section) { return config::covers(section, path); });
-}
-
-void compare_configs(const Checkpoint& a, const Checkpoint& b, const std::vector<std::string>& ignored_keys,
-                     std::vector<std::string>& differences) {
-  const auto first = settings_of(a), second = settings_of(b);
-  std::set<std::string> paths;
-  for (const auto& [path, value] : first) paths.insert(path);
-  for (const auto& [path, value] : second) paths.insert(path);
-  const auto value = [](const Settings& settings, const std::string& path) {
-    const auto found = settings.find(path);
-    return found == settings.end() ? "not set" : printable(found->second);
-  };
-  for (const auto& path : paths) {
-    if (is_in(path, ignored_keys) || value(first, path) == value(second, path)) continue;
-    differences.push_back(concat("config.", path, ": ", value(first, path), " and ", value(second, path)));
-  }
 }
 
 }  // namespace
@@ -149,7 +114,8 @@ std::vector<std::string> diff(const Checkpoint& a, const Checkpoint& b, const st
   };
   compare_digests("tokenizer", a.info().tokenizer, b.info().tokenizer);
   compare_digests("data", a.info().data, b.info().data);
-  compare_configs(a, b, ignored_keys, differences);
+  const auto counts = [&](std::string_view key) { return !is_in(key, ignored_keys); };
+  for (auto& difference : config_differences(a, b, counts)) differences.push_back(std::move(difference));
   return differences;
 }
 
