@@ -11,7 +11,7 @@
 namespace peerless {
 namespace {
 
-constexpr std::int64_t kPieceBytes = 1 << 20;
+constexpr std::int64_t kPieceBytes = 4 << 20;
 constexpr std::string_view kModel = "model.";
 
 using Numbers = std::vector<std::size_t>;  // of the model's tensors in a manifest

@@ -139,7 +139,7 @@ TEST_F(AverageTest, TensorsMayLieInAnotherOrder) {
 }
 
 TEST_F(AverageTest, LargeTensorsAreAveragedInPieces) {
-  constexpr std::int64_t kRows = 700, kWidth = 1000;
+  constexpr std::int64_t kRows = 1500, kWidth = 1000;
   std::vector<float> a(kRows * kWidth), b(a.size()), mean(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i), b[i] = static_cast<float>(i) + 4;
   const auto holding = [&](auto& values) {
