@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 #include <iterator>
 #include <set>
@@ -11,6 +12,7 @@
 #include "peerless/train/probation.h"
 #include "peerless/train/run_folder.h"
 #include "tests/support/complaint.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
 
 namespace peerless {
@@ -25,7 +27,7 @@ class PruneTest : public testing::Test {
 
   PruneTest() { RunFolder::open(files, "/runs/a", RunMode::begin); }
 
-  void save(std::int64_t step, const State& state) { folder.save(state, {.step = step, .run = "a"}); }
+  void save(std::int64_t step, const State& state) { folder.save(state, {step, "a", "0.1.0", "", {}, {}}); }
 
   // Each a hundred steps after the one before. `state` of the last is what training knows of them.
   void save_to(std::int64_t last, const State& state) {
@@ -108,12 +110,21 @@ TEST_F(PruneTest, WhatIsNoRunIsLeftAlone) {
   EXPECT_EQ(files.tree("/"), before);
 }
 
-// A loss of power must not take the newest, which may not be durable yet, after the older ones are gone.
+// The run that saved the newest may have died before that was durable. A loss of power must not take it and the old.
 TEST_F(PruneTest, WhatIsKeptIsDurableBeforeTheOthersGo) {
   save_to(300, Probation().state());
-  EXPECT_EQ(pruned(2), Steps{100});
-  files.crash(Loss::unsynced);
-  EXPECT_EQ(folder.steps(), (Steps{300, 200}));
+  const auto newest = folder.path() / step_name(300), hidden = folder.path() / ".tmp-step-300";
+  files.rename(newest, hidden);
+  files.sync_folder(folder.path());
+  files.rename(hidden, newest);
+  FaultyFiles faulty(files);
+  faulty.arm([&](const Operation& operation) {
+    if (operation.verb != "rename" || !step_in(operation.path)) return;
+    files.crash(Loss::unsynced);
+    operation.fail(EIO);
+  });
+  EXPECT_THROW(prune(faulty, "/runs/a", 2, /*dry_run=*/false), IoError);
+  EXPECT_EQ(folder.steps(), (Steps{300, 200, 100}));
 }
 
 }  // namespace
