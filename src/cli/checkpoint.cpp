@@ -1,5 +1,4 @@
 #include <iostream>
-#include <limits>
 
 #include "peerless/checkpoint/average.h"
 #include "peerless/checkpoint/checkpoint_folder.h"
@@ -119,12 +118,12 @@ void add_prune(CLI::App& group) {
     bool dry_run = false;
   };
   auto options = std::make_shared<Options>();
-  auto* verb = group.add_subcommand(
-      "prune", "remove old checkpoints of a run that nobody trains; those that training would go back to stay");
+  auto* verb =
+      group.add_subcommand("prune", "remove old checkpoints of a run; those that training would go back to stay");
   verb->add_option("run", options->run, "the run's folder")->required();
   verb->add_option("--keep-last", options->keep_last, "so many of the newest intact ones stay, 2 or more")
       ->required()
-      ->check(CLI::Range(std::int64_t{2}, std::numeric_limits<std::int64_t>::max()));
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20));
   verb->add_flag("--dry-run", options->dry_run, "only say which would be removed");
   verb->callback([options] { print_pruned(options->run, options->keep_last, options->dry_run); });
 }
@@ -136,7 +135,7 @@ void add_average(CLI::App& group) {
   };
   auto options = std::make_shared<Options>();
   auto* verb = group.add_subcommand(
-      "average", "write the mean of the weights of several checkpoints, to evaluate, generate or begin a run with");
+      "average", "write the mean of the weights of several checkpoints, to evaluate or begin a run with");
   verb->add_option("checkpoints", options->checkpoints,
                    "two or more of one model, each a checkpoint, or a run for its newest intact one")
       ->required();
