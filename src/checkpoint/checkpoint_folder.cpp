@@ -39,7 +39,7 @@ std::optional<Checkpoint> CheckpointFolder::newest_intact(std::int64_t up_to) co
               " checkpoints is intact; move them away to begin anew");
 }
 
-void CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
+std::vector<std::int64_t> CheckpointFolder::surplus(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
   PEERLESS_CHECK(keep_last >= 2, "keep_last = ", keep_last);
   const auto all = steps();
   std::set<std::int64_t> kept_beside;
@@ -56,7 +56,13 @@ void CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t
       ++kept;
     }
   }
-  remove(surplus);
+  return surplus;
+}
+
+std::vector<std::int64_t> CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
+  auto steps = surplus(keep_last, keep);
+  remove(steps);
+  return steps;
 }
 
 std::filesystem::path CheckpointFolder::free_place_aside(std::int64_t step) const {

@@ -1,69 +1,24 @@
 #include "peerless/checkpoint/diff.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
-#include <set>
 
 #include "peerless/config/compare.h"
-#include "peerless/config/yaml.h"
+#include "src/checkpoint/config_differences.h"
+#include "src/checkpoint/elements.h"
 
 namespace peerless {
 namespace {
 
 constexpr std::int64_t kChunk = 4 << 20;
 
-float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-float from_f16(std::uint16_t bits) {
-  const int exponent = (bits >> 10) & 31;
-  const float fraction = static_cast<float>(bits & 1023);
-  const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
-  if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  if (exponent == 31) {
-    return fraction == 0 ? sign * std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
-  }
-  return sign * std::ldexp(fraction + 1024, exponent - 25);
-}
-
-template <class T>
-T load_as(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
-
-double value_of(DType dtype, const std::byte* at) {
-  switch (dtype) {
-    case DType::f64:
-      return load_as<double>(at);
-    case DType::f32:
-      return load_as<float>(at);
-    case DType::f16:
-      return from_f16(load_as<std::uint16_t>(at));
-    case DType::bf16:
-      return from_bf16(load_as<std::uint16_t>(at));
-    case DType::i64:
-      return static_cast<double>(load_as<std::int64_t>(at));
-    case DType::i32:
-      return load_as<std::int32_t>(at);
-    case DType::i16:
-      return load_as<std::int16_t>(at);
-    case DType::i8:
-      return load_as<std::int8_t>(at);
-    case DType::u8:
-    case DType::boolean:
-      return load_as<std::uint8_t>(at);
-  }
-  PEERLESS_CHECK(false, "no such dtype");
-  return 0;
-}
-
 std::string text_of(DType dtype, const std::byte* at) {
-  return dtype == DType::i64 ? concat(load_as<std::int64_t>(at)) : concat(value_of(dtype, at));
+  if (dtype != DType::i64) return concat(value_of(dtype, at));
+  std::int64_t value;
+  std::memcpy(&value, at, sizeof value);
+  return concat(value);
 }
 
 std::string kind(const StoredTensor& tensor) {
@@ -143,43 +98,9 @@ void compare_tensors(const Checkpoint& a, const Checkpoint& b, std::vector<std::
   }
 }
 
-using Settings = std::map<std::string, std::string>;
-
-// "train.max_steps" -> "40", for every scalar; list elements are "data.train.0.path".
-void flatten(const config::Node& node, const std::string& path, Settings& settings) {
-  using Form = config::Node::Form;
-  if (node.form == Form::scalar) settings.emplace(path, node.text);
-  for (std::size_t i = 0; i < node.children.size(); ++i) {
-    const auto& child = node.children[i];
-    flatten(child, config::child_path(path, node.form == Form::list ? concat(i) : child.key), settings);
-  }
-}
-
-Settings settings_of(const Checkpoint& checkpoint) {
-  Settings settings;
-  flatten(config::parse_yaml(checkpoint.info().config, checkpoint.path().string()).root, "", settings);
-  return settings;
-}
-
 bool is_in(std::string_view path, const std::vector<std::string>& sections) {
   return std::any_of(sections.begin(), sections.end(),
                      [&](const auto& section) { return config::covers(section, path); });
-}
-
-void compare_configs(const Checkpoint& a, const Checkpoint& b, const std::vector<std::string>& ignored_keys,
-                     std::vector<std::string>& differences) {
-  const auto first = settings_of(a), second = settings_of(b);
-  std::set<std::string> paths;
-  for (const auto& [path, value] : first) paths.insert(path);
-  for (const auto& [path, value] : second) paths.insert(path);
-  const auto value = [](const Settings& settings, const std::string& path) {
-    const auto found = settings.find(path);
-    return found == settings.end() ? "not set" : printable(found->second);
-  };
-  for (const auto& path : paths) {
-    if (is_in(path, ignored_keys) || value(first, path) == value(second, path)) continue;
-    differences.push_back(concat("config.", path, ": ", value(first, path), " and ", value(second, path)));
-  }
 }
 
 }  // namespace
@@ -193,7 +114,8 @@ std::vector<std::string> diff(const Checkpoint& a, const Checkpoint& b, const st
   };
   compare_digests("tokenizer", a.info().tokenizer, b.info().tokenizer);
   compare_digests("data", a.info().data, b.info().data);
-  compare_configs(a, b, ignored_keys, differences);
+  const auto counts = [&](std::string_view key) { return !is_in(key, ignored_keys); };
+  for (auto& difference : config_differences(a, b, counts)) differences.push_back(std::move(difference));
   return differences;
 }
 

@@ -40,8 +40,7 @@ State read_part(const Checkpoint& checkpoint, int part, int parts) {
 }  // namespace
 
 void reshard(Files& files, const Checkpoint& checkpoint, const std::filesystem::path& folder, int parts) {
-  if (exists(files, folder) && !files.list(folder).empty())
-    throw Error(ExitCode::output, printable(folder.string()), ": is not empty; name a new folder");
+  expect_empty(files, folder);
   if (parts < 1) throw Error(ExitCode::usage, "a checkpoint has at least one file, got ", parts);
   Save save(files, folder, checkpoint.info());
   try {

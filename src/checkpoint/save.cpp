@@ -114,22 +114,35 @@ void trash(Files& files, const fs::path& checkpoint) {
   files.rename(checkpoint, target);
 }
 
+void expect_empty(const Files& files, const fs::path& folder) {
+  if (exists(files, folder) && !files.list(folder).empty())
+    throw Error(ExitCode::output, printable(folder.string()), ": is not empty; name a new folder");
+}
+
 SavedPart write_part(Files& files, const fs::path& temporary, const State& state, int part, int parts) {
-  std::vector<safetensors::Tensor> layout;
-  SavedPart saved;
+  std::vector<StoredTensor> slices;
+  std::vector<std::span<const std::byte>> views;
   for (const auto& entry : state.entries()) {
     if (is_empty_slice(entry)) continue;
-    layout.push_back({entry.name, entry.dtype, entry.extent});
-    saved.tensors.push_back({entry.name, entry.dtype, entry.shape, {{0, {entry.offset, entry.extent}}}});
+    slices.push_back({entry.name, entry.dtype, entry.shape, {{0, {entry.offset, entry.extent}}}});
+    views.push_back(entry.bytes);
   }
+  const auto content = [&](std::size_t number, const WriteBytes& write) { write(views[number]); };
+  return write_part(files, temporary, std::move(slices), content, part, parts);
+}
+
+SavedPart write_part(Files& files, const fs::path& temporary, std::vector<StoredTensor> slices,
+                     const SliceContent& content, int part, int parts) {
+  std::vector<safetensors::Tensor> layout;
+  for (const auto& slice : slices) layout.push_back({slice.name, slice.dtype, slice.slices.front().box.extent});
   const auto header = safetensors::lay_out(std::move(layout), {{"format", "peerless"}});
   auto name = concat("state-", zero_padded(part, 5), "-of-", zero_padded(parts, 5), ".safetensors");
   HashedOutput output(files, temporary / name, header.file_size());
   const auto head = safetensors::encode(header);
   output.write(std::as_bytes(std::span(head)));
-  for (const auto& entry : state.entries())
-    if (!is_empty_slice(entry)) output.write(entry.bytes);
-  saved.file = output.finish(name);
+  for (std::size_t i = 0; i < slices.size(); ++i)
+    content(i, [&](std::span<const std::byte> bytes) { output.write(bytes); });
+  SavedPart saved{output.finish(name), std::move(slices)};
   const auto written = files.open(temporary / name);
   BlockReader(*written, saved.file, temporary / name).verify();
   return saved;

@@ -1,9 +1,11 @@
 #include <iostream>
 
+#include "peerless/checkpoint/average.h"
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/checkpoint/diff.h"
 #include "peerless/checkpoint/reshard.h"
 #include "peerless/cli/verbs.h"
+#include "peerless/train/prune.h"
 #include "src/cli/json.h"
 
 namespace peerless::cli {
@@ -97,6 +99,50 @@ bool print_differences(const std::string& a, const std::string& b, bool as_json)
   return !differences.empty();
 }
 
+void print_pruned(const std::string& run, std::int64_t keep_last, bool dry_run) {
+  for (const auto& path : prune(disk(), run, keep_last, dry_run))
+    std::cout << (dry_run ? "would remove " : "removed ") << path.string() << "\n";
+}
+
+void write_average(const std::vector<std::string>& paths, const std::string& folder) {
+  std::vector<Checkpoint> checkpoints;
+  for (const auto& path : paths) checkpoints.push_back(find_checkpoint(disk(), path));
+  average(disk(), checkpoints, folder);
+  std::cout << find_checkpoint(disk(), folder).path().string() << std::endl;
+}
+
+void add_prune(CLI::App& group) {
+  struct Options {
+    std::string run;
+    std::int64_t keep_last = 0;
+    bool dry_run = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* verb =
+      group.add_subcommand("prune", "remove old checkpoints of a run; those that training would go back to stay");
+  verb->add_option("run", options->run, "the run's folder")->required();
+  verb->add_option("--keep-last", options->keep_last, "so many of the newest intact ones stay, 2 or more")
+      ->required()
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20));
+  verb->add_flag("--dry-run", options->dry_run, "only say which would be removed");
+  verb->callback([options] { print_pruned(options->run, options->keep_last, options->dry_run); });
+}
+
+void add_average(CLI::App& group) {
+  struct Options {
+    std::vector<std::string> checkpoints;
+    std::string folder;
+  };
+  auto options = std::make_shared<Options>();
+  auto* verb = group.add_subcommand(
+      "average", "write the mean of the weights of several checkpoints, to evaluate or begin a run with");
+  verb->add_option("checkpoints", options->checkpoints,
+                   "two or more of one model, each a checkpoint, or a run for its newest intact one")
+      ->required();
+  verb->add_option("--out", options->folder, "where step-.../ is to be: a new folder")->required();
+  verb->callback([options] { write_average(options->checkpoints, options->folder); });
+}
+
 }  // namespace
 
 void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
@@ -106,7 +152,7 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  auto* group = app.add_subcommand("checkpoint", "list, verify, compare and rewrite checkpoints");
+  auto* group = app.add_subcommand("checkpoint", "list, verify, compare, rewrite, average and remove checkpoints");
   group->require_subcommand(1);
 
   auto* ls = group->add_subcommand("ls", "the checkpoints of a run, newest first, each verified");
@@ -136,6 +182,9 @@ void add_checkpoint(CLI::App& app, ExitCode& exit_code) {
     peerless::reshard(disk(), find_checkpoint(disk(), options->a), options->b, options->parts);
     std::cout << find_checkpoint(disk(), options->b).path().string() << std::endl;
   });
+
+  add_average(*group);
+  add_prune(*group);
 }
 
 }  // namespace peerless::cli

@@ -46,6 +46,8 @@ void check_free(const Files& files, const fs::path& folder, RunMode mode) {
 
 }  // namespace
 
+bool is_run(const Files& files, const fs::path& folder) { return exists(files, folder / kId); }
+
 RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folder, const std::string& id) {
   const auto file = folder / kId;
   if (!exists(files, file) || read_text(files, file, kIdLimit) != id)
@@ -56,12 +58,12 @@ RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folde
 
 RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   const auto id_file = folder / kId;
-  if (!exists(files, id_file)) check_free(files, folder, mode);
+  if (!is_run(files, folder)) check_free(files, folder, mode);
   make_folders(files, folder);
   auto lock = std::make_unique<RunLock>(files, folder, boot_id(),
                                         concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
   auto journal = std::make_unique<Journal>(files, folder / "journal.json");
-  if (exists(files, id_file)) {
+  if (is_run(files, folder)) {
     if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())
       throw Error(ExitCode::output, folder,
                   ": already holds a run; choose another run.name, or go on with it by --resume auto");

@@ -114,9 +114,13 @@ bool Trainer::agree_to_stop() {
     all |= one;
   if ((all & kFailed) != 0) saver_.wait();
   if ((all & kStop) == 0) return false;
+  tell_of_stop();
+  return true;
+}
+
+void Trainer::tell_of_stop() const {
   progress_->clear_line();
   log::info(stop_.who(), " asks to stop");
-  return true;
 }
 
 // Tells of a spike, and of a checkpoint that has become good.
@@ -250,7 +254,10 @@ bool Trainer::validate() {
   Json results;
   for (const auto& set : eval_sets_) {
     const auto report = evaluate_unless([this] { return stop_.received(); }, *model_, set, communicator_);
-    if (!report) return false;
+    if (!report) {
+      tell_of_stop();
+      return false;
+    }
     if (!leads()) continue;
     progress_->clear_line();
     log::info("eval ", set.name(), " at step ", counters_.step, ": ", report->text());
@@ -344,7 +351,7 @@ void Trainer::load(const Checkpoint& checkpoint, Part part) {
 void Trainer::branch_from(const Checkpoint& checkpoint) {
   load(checkpoint, Part::all);
   counters_.skipped_in_a_row = 0;
-  counters_.spikes = {};
+  counters_.spikes.end_row();
   counters_.probation = {};
 }
 

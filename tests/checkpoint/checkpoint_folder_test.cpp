@@ -319,10 +319,10 @@ TEST_F(CheckpointFolderTest, APartOfTheTensorsMayBeLoaded) {
 
 TEST_F(CheckpointFolderTest, PruningKeepsTheNewestGoodOnes) {
   for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
-  folder.prune(3);
+  EXPECT_EQ(folder.prune(3), (std::vector<std::int64_t>{2, 1}));
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3}));
   EXPECT_EQ(files.list(folder.path()).size(), 3u);
-  folder.prune(3);
+  EXPECT_EQ(folder.prune(3), (std::vector<std::int64_t>{}));
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3}));
 }
 
@@ -337,7 +337,9 @@ TEST_F(CheckpointFolderTest, DamagedOnesDoNotCountAsKept) {
 
 TEST_F(CheckpointFolderTest, SomeAreKeptBesideTheNewest) {
   for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
-  folder.prune(2, {0, 2});
+  EXPECT_EQ(folder.surplus(2, {0, 2}), (std::vector<std::int64_t>{3, 1}));
+  EXPECT_EQ(folder.steps().size(), 5u);
+  EXPECT_EQ(folder.prune(2, {0, 2}), (std::vector<std::int64_t>{3, 1}));
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 2}));
 }
 

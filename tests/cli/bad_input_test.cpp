@@ -31,7 +31,7 @@ class BadInput : public testing::Test {
 
 TEST_F(BadInput, InTheConfig) {
   expect(job.train("a", {"train.max_stepz=3"}), 78,
-         "CONFIG: command line: train.max_stepz: unknown key; did you mean 'max_steps'?");
+         "FATAL CONFIG what=\"command line: train.max_stepz: unknown key; did you mean 'max_steps'?\"\n");
   expect(job.train("a", {"model.layers.0.ffw.num_experts=63"}), 78, "num_experts (63) must be a square");
   expect(job.train("a", {"model.layers.0.ffw.top_k=9"}), 78, "top_k (9) must not exceed the 8 sub-keys of each half");
   expect(job.train("a", {"train.micro_batch_size=3"}), 78, "micro_batch_size (3) must divide global_batch_size (8)");
@@ -97,7 +97,7 @@ TEST_F(BadInput, AVocabularyThatLacksTokens) {
 }
 
 TEST_F(BadInput, InTheData) {
-  expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "NOINPUT: nowhere: cannot open: No such file");
+  expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "what=\"nowhere: cannot open: No such file");
   expect(job.train("a", {"train.global_batch_size=100000"}), 65, "; one global batch needs 100000 (1600001 tokens)");
   const auto file = job.folder() / "train" / "00000.tok";
   const auto shard = test::content(file);
@@ -106,7 +106,7 @@ TEST_F(BadInput, InTheData) {
     overwrite("train/00000.tok", at, bytes);
     return job.train("b");
   };
-  expect(with(0, "XXXX"), 65, "train/00000.tok: not a token shard: expected it to begin with \"PLTOKENS\"");
+  expect(with(0, "XXXX"), 65, "train/00000.tok: not a token shard: expected it to begin with \\\"PLTOKENS\\\"");
   expect(with(8, "\x09"), 65, "train/00000.tok: expected format version 1, found 9: written by another peerless");
   expect(with(64, "\xff\xff"), 65, "train/00000.tok: damaged: ");
   test::write(file, shard.substr(0, shard.size() / 2));
@@ -224,7 +224,7 @@ TEST_F(BadInput, InTheRunsFolder) {
 TEST_F(BadInput, ASecondProcessInTheRunsFolder) {
   const test::Process first = job.start("a", {"train.global_batch_size=256"});
   ASSERT_TRUE(first.prints("step 2/40"));
-  expect(job.train("a"), 73, "OUTPUT: runs/a: in use by process ");
+  expect(job.train("a"), 73, "what=\"runs/a: in use by process ");
   first.signal(SIGTERM);
   EXPECT_EQ(first.wait().code, 75);
   EXPECT_EQ(job.train("a", {"train.global_batch_size=256", "train.stop_at=39"}).code, 0);
@@ -268,7 +268,7 @@ TEST_F(BadInput, NumbersThatAreNoneAreSkippedAndThenEndTheRun) {
   EXPECT_THAT(outcome.err, HasSubstr("was not finite in 3 steps in a row"));
   EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"code\":80"));
   EXPECT_THAT(test::content(job.of_run("a") / "log.txt"), HasSubstr("error: DIVERGED: step "));
-  const auto match = outcome.err.rfind("DIVERGED: step ") + std::string("DIVERGED: step ").size();
+  const auto match = outcome.err.rfind("what=\"step ") + std::string("what=\"step ").size();
   const auto last = std::to_string(std::stoi(outcome.err.substr(match)));
   expect(job.train("a", {"optim.lr=1e30", "train.max_skipped_steps=3", "train.stop_at=" + last}), 80, "DIVERGED");
   // Steps that were skipped left no trace but the counters.

@@ -105,7 +105,7 @@ TEST_F(Failures, OneThatDoesNotComeIsNamed) {
   const auto outcome = job.train("a", flags);
   EXPECT_EQ(outcome.code, kPeer) << outcome;
   EXPECT_THAT(outcome.err, HasSubstr("what=\"rank 0 waited 1 s for the 3 processes of this run; missing ranks: "
-                                     "1-2\n"));
+                                     "1-2\"\n"));
 }
 
 // ---- strangers ------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ TEST_F(Processes, OneThatIsAskedToStopStopsAll) {
 TEST_F(Processes, DifferentSettingsAreNamed) {
   const auto outcomes = train(2, "a", {}, {{"optim.lr=0.5"}, {"optim.lr=0.25"}});
   expect_all(outcomes, 78);
-  const char* const text = "the processes do not agree:\n  optim.lr: is 0.5 in process 0, 0.25 in process 1";
+  const char* const text = "the processes do not agree:\"\n  optim.lr: is 0.5 in process 0, 0.25 in process 1";
   for (const auto& outcome : outcomes) EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome;
 }
 

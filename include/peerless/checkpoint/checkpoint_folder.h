@@ -44,10 +44,11 @@ class CheckpointFolder {
 
   // That one need not be verified any more before others may be removed: its save has just done so.
   void trust(std::int64_t step) { verified_.insert(step); }
-  // Removes the checkpoints older than the `keep_last` (>= 2) newest that verify; for each step in `keep`, the newest
-  // one up to it that verifies stays too. Each is verified once, when it first stands between others and removal. An
-  // exception has cost no checkpoint that was to be kept.
-  void prune(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
+  // The checkpoints older than the `keep_last` (>= 2) newest that verify, newest first; but for each step in `keep` the
+  // newest one up to it that verifies. Each is verified once, when it first stands between others and removal.
+  std::vector<std::int64_t> surplus(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
+  // Removes and returns them. An exception has cost no checkpoint that was to be kept.
+  std::vector<std::int64_t> prune(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
 
   // Makes durable what is there: a process that died may not have lived to do so. Before a run relies on any of it.
   void settle();

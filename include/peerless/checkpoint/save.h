@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,11 +66,21 @@ class Save {
 // Writes part `part` of `parts` into the temporary folder; durable when it returns. Empty slices are left out.
 SavedPart write_part(Files& files, const std::filesystem::path& temporary, const State& state, int part, int parts);
 
+// The same of what lies in no memory: `content` is asked for the bytes of one of `slices` after another, row-major, and
+// hands them on in pieces of any size.
+using WriteBytes = std::function<void(std::span<const std::byte>)>;
+using SliceContent = std::function<void(std::size_t slice, const WriteBytes& write)>;
+SavedPart write_part(Files& files, const std::filesystem::path& temporary, std::vector<StoredTensor> slices,
+                     const SliceContent& content, int part, int parts);
+
 // Saves what all processes hold together; durable when it returns. An error of one is a SharedError of all.
 // `may_commit` of rank 0 throws where it may not change the folder any more.
 void save_together(
     Peers& peers, Files& files, const std::filesystem::path& folder, const State& mine, const CheckpointInfo& info,
     const std::function<void()>& may_commit = [] {});
+
+// For a checkpoint that is not a run's next one: Error(output) unless the folder is new or empty.
+void expect_empty(const Files& files, const std::filesystem::path& folder);
 
 // Removes .tmp-* and .trash-* in a folder of checkpoints.
 void remove_leftovers(Files& files, const std::filesystem::path& folder);

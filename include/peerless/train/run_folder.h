@@ -26,6 +26,9 @@ enum class RunMode {
   go_on,           // a run of ours
 };
 
+// Whether a run of ours is there, with checkpoints or without.
+bool is_run(const Files& files, const std::filesystem::path& folder);
+
 class RunFolder {
  public:
   // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this

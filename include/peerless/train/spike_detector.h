@@ -32,6 +32,7 @@ class SpikeDetector {
     in_a_row_ = spike ? in_a_row_ + 1 : 0;
     return spike;
   }
+  void end_row() { in_a_row_ = 0; }
   std::int64_t in_a_row() const { return in_a_row_; }  // spikes, with the last loss
 
   // What a loss must exceed; of a full window.

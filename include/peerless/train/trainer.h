@@ -36,7 +36,7 @@ class Trainer {
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
   void load(const Checkpoint& checkpoint, Part part);
-  // Goes on from another run's, without what that remembers of its own course.
+  // Goes on from another run's, whose divergence and checkpoints are none of this one.
   void branch_from(const Checkpoint& checkpoint);
   // Goes on from a checkpoint of this run, as all processes do at once: with the samples that follow it, or the
   // rollback to it. Those of later steps are set aside.
@@ -56,6 +56,7 @@ class Trainer {
   void open_logs();
   void end() const;
   bool agree_to_stop();
+  void tell_of_stop() const;
   StepReport train_step();
   void count_step(const StepReport& report);
   bool watch(const StepReport& report);
