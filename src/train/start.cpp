@@ -313,6 +313,7 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   training.folder = open_folder(communicator, config, options, files);
   training.savers = world.peers();
   if (launch.rank == 0) {
+    files.append(training.folder->log());  // made with our rights, not those of the umask
     log::open_file(training.folder->log());
     status.open(training.folder->status(), config.train.max_steps);
   }

@@ -32,6 +32,7 @@ class Job {
     Settings all = settings_;
     all.insert(all.end(), more.begin(), more.end());
     all.emplace_back("train.max_restarts=100000");
+    all.emplace_back("parallel.timeout_seconds=6");  // for one that dies before they have met
     all.emplace_back("train.threads=1");
     const auto meeting = concat("file:meeting-", ++meetings_);
     std::vector<Process> started;

@@ -79,8 +79,7 @@ class Signals {
     job_.check("trial", acknowledged(outcomes[0].err, job_.folder("trial")), result);
   }
 
-  Job job_{{"train.max_steps=60", "checkpoint.every_steps=5", "eval.every_steps=4", "log.every_steps=1",
-            "parallel.timeout_seconds=6"}};
+  Job job_{{"train.max_steps=60", "checkpoint.every_steps=5", "eval.every_steps=4", "log.every_steps=1"}};
   double seconds_ = 1;
 };
 
