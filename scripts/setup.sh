@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Puts everything the build needs on this machine. Safe to run again: what is there stays, and that takes no time.
 #
-#   scripts/setup.sh [--cuda] [--dev] [--launchers] [--no-packages]
+#   scripts/setup.sh [--cuda] [--dev] [--launchers] [--campaigns] [--no-packages]
 #
 #   --cuda          also NVIDIA's libraries, to run what `cmake --preset cuda` builds (with a CUDA toolkit of yours)
 #   --dev           also a Python environment with PyTorch and Transformers, which tests/peers compares against
 #   --launchers     also Open MPI and Slurm, for tests/launch
+#   --campaigns     also Clang with libFuzzer and XFS's tools, for scripts/fuzz and scripts/campaign
 #   --no-packages   leave the system's packages alone (they are there in a form that dpkg does not know)
 #
 # System packages come from apt. LibTorch and SentencePiece, pinned by hash, go to a cache outside the clone:
@@ -13,15 +14,16 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
-cuda=no dev=no launchers=no packages=yes
+cuda=no dev=no launchers=no campaigns=no packages=yes
 for argument in "$@"; do
   case $argument in
     --cuda) cuda=yes ;;
     --dev) dev=yes ;;
     --launchers) launchers=yes ;;
+    --campaigns) campaigns=yes ;;
     --no-packages) packages=no ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) die "unknown argument '$argument'" "usage: scripts/setup.sh [--cuda] [--dev] [--launchers] [--no-packages]" ;;
+    *) die "unknown argument '$argument'" "usage: scripts/setup.sh [--cuda] [--dev] [--launchers] [--campaigns] [--no-packages]" ;;
   esac
 done
 
@@ -32,6 +34,7 @@ at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]];
 needed_packages=(g++ cmake ninja-build ccache git ca-certificates unzip python3 python3-pip
   libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev)
 [[ $dev == no ]] || needed_packages+=(python3-venv)
+[[ $campaigns == no ]] || needed_packages+=(xfsprogs clang-14 libclang-rt-14-dev)
 [[ $launchers == no ]] || needed_packages+=(openmpi-bin slurm-wlm munge iproute2)
 
 # A tool may come from elsewhere than its package (a newer CMake, say): being callable is enough.
