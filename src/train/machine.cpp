@@ -1,6 +1,8 @@
 #include "peerless/train/machine.h"
 
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
