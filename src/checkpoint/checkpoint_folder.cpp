@@ -76,6 +76,7 @@ void CheckpointFolder::settle() {
   if (!exists(files_, path_)) return;
   files_.sync_folder(path_);
   files_.sync_folder(folder_of(path_));
+  remove_leftovers(files_, path_);
 }
 
 void CheckpointFolder::set_aside_after(std::int64_t step) {

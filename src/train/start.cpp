@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <thread>
 
 #include "peerless/base/log.h"
@@ -323,6 +325,30 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   return code;
 }
 
+// Of several that are asked to stop while they meet, one may be gone before another has heard of it: no loss is that.
+void meet(std::optional<World>& world, const RunConfig& config, const Launch& launch, const StopRequest& stop,
+          Status& status) {
+  const auto have_met = std::make_shared<std::atomic<bool>>(false);
+  const auto stopped = [&stop] {
+    return Error(ExitCode::preempted, stop.who(), " asks to stop while the processes meet");
+  };
+  const auto on_loss = [&, have_met, stopped](const cluster::Loss& loss) {
+    if (!*have_met && stop.received()) _exit(report_fatal(ExitCode::preempted, stopped().what()));
+    end_for(loss, launch, status);
+  };
+  try {
+    world.emplace(launch, JoinOptions{.device = [&] { return choose_device(config.device, launch.local_rank); },
+                                      .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
+                                      .secret = find_secret(process_environment()),
+                                      .on_loss = on_loss,
+                                      .stopped = [&stop] { return stop.received(); }});
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::peer && stop.received()) throw stopped();
+    throw;
+  }
+  *have_met = true;
+}
+
 }  // namespace
 
 ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
@@ -330,11 +356,9 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
   Status status(files);
   const StopRequest stop;
   fatal_place().rank = launch.rank;
-  World world(launch, {.device = [&] { return choose_device(config.device, launch.local_rank); },
-                       .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
-                       .secret = find_secret(process_environment()),
-                       .on_loss = [&](const cluster::Loss& loss) { end_for(loss, launch, status); },
-                       .stopped = [&] { return stop.received(); }});
+  std::optional<World> joined;
+  meet(joined, config, launch, stop, status);
+  World& world = *joined;
   Training training;
   try {
     return train_with(world, training, config, options, launch, stop, status, files);

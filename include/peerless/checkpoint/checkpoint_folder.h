@@ -50,7 +50,8 @@ class CheckpointFolder {
   // Removes and returns them. An exception has cost no checkpoint that was to be kept.
   std::vector<std::int64_t> prune(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
 
-  // Makes durable what is there: a process that died may not have lived to do so. Before a run relies on any of it.
+  // Makes durable what is there, and removes what is half there: a process that died may not have lived to do so.
+  // Before a run relies on any of it, and while nobody saves.
   void settle();
 
   // Renames the checkpoints after `step` to aside-step-... (aside-2-step-... where that is taken): a run that goes back
