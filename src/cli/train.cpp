@@ -58,9 +58,10 @@ void add_train(CLI::App& app, ExitCode& exit_code, Files& files) {
   add_launch_flags(*verb, options->launch);
   verb->footer(keys_of_the_config);
   verb->callback([options, &exit_code, &files] {
+    static const StopRequest stop;  // to the end of the process: one that is about to end with 75 does so
     const auto loaded = config::load<RunConfig>(disk(), options->file, options->overrides);
     const Launch launch = detect_launch(options->launch, process_environment());
-    exit_code = train(loaded.config, options->start, launch, files);
+    exit_code = train(loaded.config, options->start, launch, stop, files);
   });
 }
 

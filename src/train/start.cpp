@@ -351,10 +351,10 @@ void meet(std::optional<World>& world, const RunConfig& config, const Launch& la
 
 }  // namespace
 
-ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files) {
+ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, const StopRequest& stop,
+               Files& files) {
   if (launch.rank > 0) log::only_warnings_of(concat("process ", launch.rank, ": "));
   Status status(files);
-  const StopRequest stop;
   fatal_place().rank = launch.rank;
   std::optional<World> joined;
   meet(joined, config, launch, stop, status);

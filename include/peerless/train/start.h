@@ -8,6 +8,7 @@
 #include "peerless/cluster/launch.h"
 #include "peerless/train/run_config.h"
 #include "peerless/train/run_folder.h"
+#include "peerless/train/stop_request.h"
 
 namespace peerless {
 
@@ -22,7 +23,8 @@ struct StartOptions {
 
 // The whole of `peerless train`: joins the processes of the launch, opens the run's folder, builds the trainer, starts
 // it as told, trains. Rank 0 writes to the folder; the others only their parts of checkpoints, and which samples they
-// saw.
-ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, Files& files);
+// saw. Ends early (preempted) when `stop` is received, on any of the processes.
+ExitCode train(const RunConfig& config, const StartOptions& options, const Launch& launch, const StopRequest& stop,
+               Files& files);
 
 }  // namespace peerless
