@@ -42,6 +42,7 @@ std::optional<Checkpoint> CheckpointFolder::newest_intact(std::int64_t up_to) co
 std::vector<std::int64_t> CheckpointFolder::surplus(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
   PEERLESS_CHECK(keep_last >= 2, "keep_last = ", keep_last);
   const auto all = steps();
+  if (all.size() <= static_cast<std::size_t>(keep_last)) return {};
   std::set<std::int64_t> kept_beside;
   for (const auto step : keep) {
     const auto found = std::ranges::find_if(all, [&](auto at) { return at <= step && is_intact(at); });
@@ -49,10 +50,10 @@ std::vector<std::int64_t> CheckpointFolder::surplus(std::int64_t keep_last, cons
   }
   std::vector<std::int64_t> surplus;
   std::int64_t kept = 0;
-  for (std::size_t i = 0; i < all.size() && all.size() > static_cast<std::size_t>(keep_last); ++i) {
+  for (const auto step : all) {
     if (kept == keep_last) {
-      if (!kept_beside.contains(all[i])) surplus.push_back(all[i]);
-    } else if (is_intact(all[i])) {
+      if (!kept_beside.contains(step)) surplus.push_back(step);
+    } else if (is_intact(step)) {
       ++kept;
     }
   }

@@ -230,9 +230,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   });
   communicator.set_activity("looking for a checkpoint to start from");
   const Start start = find_start(communicator, folder, options, files);
-  together(communicator, [&] {
-    if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
-  });
+  if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
   const auto& checkpoint = start.checkpoint;
