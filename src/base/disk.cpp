@@ -23,28 +23,15 @@ constexpr mode_t kFolderMode = 0750;
 constexpr std::string_view kCannotSync =
     "sync the folder (its file system cannot, so nothing there is durable; take another)";
 
-// The code of a failure to make a file or folder: what the user can mend by naming another place, or by rights.
-ExitCode code_of_making(int error) {
-  switch (error) {
-    case EACCES:
-    case EEXIST:
-    case EISDIR:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case ENOENT:
-    case ENOTDIR:
-    case ENOTEMPTY:
-    case EPERM:
-    case EROFS:
-      return ExitCode::output;
-    default:
-      return ExitCode::io;
+// A file that is there, or is made with our rights and not those of the umask. None, and errno, where it cannot be had.
+Descriptor open_or_make(const Path& file, int flags) {
+  for (;;) {
+    Descriptor made(retry_interrupted([&] { return ::open(file.c_str(), flags | O_CREAT | O_EXCL, kFileMode); }));
+    if (made.get() >= 0) return ::fchmod(made.get(), kFileMode) == 0 ? std::move(made) : Descriptor();
+    if (errno != EEXIST) return made;
+    Descriptor there(retry_interrupted([&] { return ::open(file.c_str(), flags); }));
+    if (there.get() >= 0 || errno != ENOENT) return there;  // it may be gone meanwhile
   }
-}
-
-ExitCode code_of_reading(int error) {
-  const bool absent = code_of_making(error) == ExitCode::output;
-  return absent ? ExitCode::no_input : ExitCode::io;
 }
 
 class DiskOutput : public OutputFile {
@@ -126,14 +113,14 @@ class DiskLock : public FileLock {
   }
 
  private:
-  static constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  static constexpr int kFlags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
   static constexpr int kAttempts = 100;  // a file system may give a file other numbers each time it is asked
 
   // None where the file system knows no locks. Again where the holder before removed the file meanwhile: who comes next
   // would make and lock another one.
   static Descriptor open_and_lock(const Path& path) {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      Descriptor descriptor(retry_interrupted([&] { return ::open(path.c_str(), kFlags, kFileMode); }));
+      Descriptor descriptor = open_or_make(path, kFlags);
       if (descriptor.get() < 0) throw IoError(code_of_making(errno), "lock", path, errno);
       if (retry_interrupted([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) != 0) {
         if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) return Descriptor();
@@ -163,9 +150,19 @@ class DiskLock : public FileLock {
 
 class Disk : public Files {
  public:
-  std::unique_ptr<OutputFile> create(const Path& file) override { return open_output(file, O_EXCL, "create"); }
+  std::unique_ptr<OutputFile> create(const Path& file) override {
+    Descriptor descriptor(
+        retry_interrupted([&] { return ::open(file.c_str(), kOutput | O_CREAT | O_EXCL, kFileMode); }));
+    if (descriptor.get() < 0 || ::fchmod(descriptor.get(), kFileMode) != 0)
+      throw IoError(code_of_making(errno), "create", file, errno);
+    return std::make_unique<DiskOutput>(file, std::move(descriptor));
+  }
 
-  std::unique_ptr<OutputFile> append(const Path& file) override { return open_output(file, O_APPEND, "append"); }
+  std::unique_ptr<OutputFile> append(const Path& file) override {
+    Descriptor descriptor = open_or_make(file, kOutput | O_APPEND);
+    if (descriptor.get() < 0) throw IoError(code_of_making(errno), "append", file, errno);
+    return std::make_unique<DiskOutput>(file, std::move(descriptor));
+  }
 
   void make_folder(const Path& folder) override {
     if (::mkdir(folder.c_str(), kFolderMode) != 0 || ::chmod(folder.c_str(), kFolderMode) != 0) {
@@ -236,19 +233,33 @@ class Disk : public Files {
   }
 
  private:
-  static std::unique_ptr<OutputFile> open_output(const Path& file, int flag, std::string_view operation) {
-    constexpr int kFlags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-    Descriptor descriptor(retry_interrupted([&] { return ::open(file.c_str(), kFlags | flag, kFileMode); }));
-    if (descriptor.get() < 0) throw IoError(code_of_making(errno), operation, file, errno);
-    // The umask may not widen or narrow what was asked for; a file that was there keeps its owner's choice.
-    if ((flag & O_EXCL) != 0 && ::fchmod(descriptor.get(), kFileMode) != 0) {
-      throw IoError(code_of_making(errno), operation, file, errno);
-    }
-    return std::make_unique<DiskOutput>(file, std::move(descriptor));
-  }
+  static constexpr int kOutput = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
 };
 
 }  // namespace
+
+ExitCode code_of_making(int system_error) {
+  switch (system_error) {
+    case EACCES:
+    case EEXIST:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENOENT:
+    case ENOTDIR:
+    case ENOTEMPTY:
+    case EPERM:
+    case EROFS:
+      return ExitCode::output;
+    default:
+      return ExitCode::io;
+  }
+}
+
+ExitCode code_of_reading(int system_error) {
+  const bool absent = code_of_making(system_error) == ExitCode::output;
+  return absent ? ExitCode::no_input : ExitCode::io;
+}
 
 bool is_folder(const Path& entry) {
   struct stat status;

@@ -1,6 +1,7 @@
 #include "peerless/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <set>
@@ -36,22 +37,27 @@ Manifest read_manifest(const Files& files, const fs::path& folder) {
   return Manifest::parse(read_text(files, path, Manifest::kMaxBytes), path);
 }
 
-// What a bad sector or a file cut short gives.
-bool is_of_the_disk(const IoError& error) { return error.system_error() == EIO || error.system_error() == 0; }
+// What a bad sector, a file cut short, or a file system whose own data are damaged gives.
+bool is_of_the_disk(const IoError& error) {
+  constexpr std::array kDamage{0, EIO, EUCLEAN, EBADMSG};
+  return std::ranges::find(kDamage, error.system_error()) != kDamage.end();
+}
 
 constexpr std::string_view kStepPrefix = "step-";
+constexpr int kStepDigits = 12;
 
 }  // namespace
 
 std::string step_name(std::int64_t step) {
-  PEERLESS_CHECK(step >= 0 && step < 1'000'000'000'000, "step ", step);
-  return concat(kStepPrefix, zero_padded(step, 12));
+  PEERLESS_CHECK(step >= 0 && step <= Manifest::kMaxStep, "step ", step);
+  return concat(kStepPrefix, zero_padded(step, kStepDigits));
 }
 
 std::optional<std::int64_t> step_in(const fs::path& path) {
   const auto name = without_slash(path).filename().string();
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
   const auto digits = std::string_view(name).substr(kStepPrefix.size());
+  if (digits.size() != kStepDigits) return std::nullopt;
   std::int64_t step = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
   if (error != std::errc() || step < 0 || step_name(step) != name) return std::nullopt;

@@ -68,6 +68,7 @@ class Parser {
                      .tokenizer = digest(json, "tokenizer"),
                      .data = digest(json, "data"),
                      .data_sources = strings(json, "data_sources")};
+    want(manifest.info.step <= Manifest::kMaxStep, "step", "a number of at most 12 digits");
     for (const auto& file : list(json, "files")) manifest.files.push_back(stored_file(file, *version));
     for (const auto& tensor : list(json, "tensors"))
       manifest.tensors.push_back(stored_tensor(tensor, manifest.files.size()));

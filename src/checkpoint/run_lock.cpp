@@ -13,23 +13,19 @@ namespace {
 
 constexpr const char* kLock = ".lock";
 constexpr const char* kOwner = ".owner";
-constexpr std::uint64_t kMaxBytes = 1 << 20;  // four months of beats
+constexpr std::uint64_t kMaxLine = 4096;
 
 std::string new_token() {
   std::random_device entropy;
   return Digest{mix(entropy(), entropy()), mix(entropy(), entropy())}.hex();
 }
 
-// "TOKEN MACHINE HOLDER\n", then a byte for each beat.
-std::string_view first_line(std::string_view content) { return content.substr(0, content.find('\n')); }
-
 std::string_view word(std::string_view line, int number) {
   for (; number > 0; --number) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
   return line.substr(0, line.find(' '));
 }
 
-std::string holder_of(std::string_view content) {
-  auto line = first_line(content);
+std::string holder_of(std::string_view line) {
   for (int i = 0; i < 2; ++i) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
   return line.empty() ? "another process" : excerpt(line, 200);
 }
@@ -41,7 +37,7 @@ RunLock::RunLock(Files& files, std::filesystem::path folder, const std::string& 
     : files_(files),
       folder_(std::move(folder)),
       owner_file_(folder_ / kOwner),
-      owner_(concat(new_token(), " ", machine, " ", holder, "\n")),
+      owner_(concat(new_token(), " ", machine, " ", excerpt(holder, 200))),
       timing_(timing),
       system_lock_(files.lock(folder_ / kLock, holder)) {
   take_over(machine);
@@ -57,41 +53,41 @@ RunLock::~RunLock() {
   ending_changed_.notify_all();
   thread_.join();
   try {
-    if (is_ours(content())) files_.remove(owner_file_);
+    if (is_held()) files_.remove(owner_file_);
   } catch (const Error&) {
     // The next one waits a little.
   }
 }
 
 void RunLock::check() const {
-  const auto now = content();
-  if (is_ours(now)) return;
-  throw Error(ExitCode::output, printable(folder_.string()), ": taken over by ", holder_of(now),
+  const auto now = read_owner();
+  if (now.line == owner_) return;
+  throw Error(ExitCode::output, printable(folder_.string()), ": taken over by ", holder_of(now.line),
               ", to which this process looked dead");
 }
 
 // Who has the system's lock on the machine of the owner before knows that it is dead. Of several that find a dead one's
 // file, the last to write has it; the others notice in check().
 void RunLock::take_over(const std::string& machine) {
-  const auto before = content();
-  if (!before.empty()) {
-    const bool seen_to_be_dead = system_lock_ && word(first_line(before), 1) == machine;
+  const auto before = read_owner();
+  if (before.bytes > 0) {
+    const bool seen_to_be_dead = system_lock_ && word(before.line, 1) == machine;
     if (!seen_to_be_dead) wait_for_its_end(before);
   }
   const auto own = folder_ / concat("owner.", word(owner_, 0));  // no other process writes it
-  write_atomically(files_, own, owner_);
+  write_atomically(files_, own, owner_ + "\n");
   files_.rename(own, owner_file_);
 }
 
-void RunLock::wait_for_its_end(const std::string& before) const {
+void RunLock::wait_for_its_end(const Owner& before) const {
   log::info(folder_, ": waits for ", std::chrono::duration_cast<std::chrono::seconds>(timing_.patience).count(),
-            " s whether ", holder_of(before), " still lives");
+            " s whether ", holder_of(before.line), " still lives");
   const auto until = std::chrono::steady_clock::now() + timing_.patience;
   while (std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::min(timing_.beat, timing_.patience) / 10);
-    const auto now = content();
-    if (now.empty()) return;
-    if (now != before) throw Error(ExitCode::output, printable(folder_.string()), ": in use by ", holder_of(now));
+    const auto now = read_owner();
+    if (now.bytes == 0) return;
+    if (now != before) throw Error(ExitCode::output, printable(folder_.string()), ": in use by ", holder_of(now.line));
   }
 }
 
@@ -99,7 +95,10 @@ void RunLock::beat() {
   std::unique_lock lock(mutex_);
   while (!ending_changed_.wait_for(lock, timing_.beat, [this] { return ending_; })) {
     try {
-      if (!is_ours(content())) return;  // check() says the rest
+      if (read_owner().line != owner_) {
+        lost_ = true;
+        return;
+      }
       const auto file = files_.append(owner_file_);
       file->write(".");
       file->sync();
@@ -110,10 +109,20 @@ void RunLock::beat() {
   }
 }
 
-bool RunLock::is_ours(const std::string& content) const { return content.starts_with(owner_); }
+bool RunLock::is_held() const {
+  try {
+    return !lost_ && read_owner().line == owner_;
+  } catch (const Error&) {
+    return true;  // nobody else was seen there
+  }
+}
 
-std::string RunLock::content() const {
-  return exists(files_, owner_file_) ? read_text(files_, owner_file_, kMaxBytes) : std::string();
+RunLock::Owner RunLock::read_owner() const {
+  if (!exists(files_, owner_file_)) return {};
+  const auto file = files_.open(owner_file_);
+  std::string head(std::min(file->size(), kMaxLine), '\0');
+  file->read(0, std::as_writable_bytes(std::span(head)));
+  return {head.substr(0, head.find('\n')), file->size()};
 }
 
 }  // namespace peerless

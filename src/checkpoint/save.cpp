@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "peerless/base/log.h"
 #include "peerless/checkpoint/checkpoint.h"
 #include "peerless/checkpoint/safetensors.h"
 #include "src/checkpoint/block_reader.h"
@@ -104,7 +105,12 @@ SavedPart to_part(const std::string& text) {
 
 void remove_leftovers(Files& files, const fs::path& folder) {
   for (const auto& name : files.list(folder)) {
-    if (name.starts_with(kTemporary) || name.starts_with(kTrash)) remove_tree(files, folder / name);
+    if (!name.starts_with(kTemporary) && !name.starts_with(kTrash)) continue;
+    try {
+      remove_tree(files, folder / name);
+    } catch (const IoError& error) {
+      log::warning(error.what(), "; it stays");
+    }
   }
 }
 
@@ -148,6 +154,31 @@ SavedPart write_part(Files& files, const fs::path& temporary, std::vector<Stored
   return saved;
 }
 
+namespace {
+
+// Where a run has begun, what cannot be made or found any more is a disk that fails, not a wrong name.
+void together_on_disk(Peers& peers, const std::function<void()>& work) {
+  together(peers, [&] {
+    try {
+      work();
+    } catch (const IoError& error) {
+      throw Error(ExitCode::io, error.what());
+    }
+  });
+}
+
+// Whether what is there is still this run's to remove.
+bool holds(const std::function<void()>& may_commit) {
+  try {
+    may_commit();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
 void save_together(Peers& peers, Files& files, const fs::path& folder, const State& mine, const CheckpointInfo& info,
                    const std::function<void()>& may_commit) {
   const bool leads = peers.rank() == 0;
@@ -155,23 +186,25 @@ void save_together(Peers& peers, Files& files, const fs::path& folder, const Sta
   try {
     std::uint64_t bytes = 0;
     for (const auto& size : peers.collect(std::to_string(mine.size_bytes()))) bytes += std::stoull(size);
-    together(peers, [&] {
-      if (leads) save.begin(bytes);
+    together_on_disk(peers, [&] {
+      if (!leads) return;
+      may_commit();
+      save.begin(bytes);
     });
     SavedPart part;
-    together(peers, [&] {
+    together_on_disk(peers, [&] {
       part = write_part(files, save.temporary(), mine, static_cast<int>(peers.rank()),
                         static_cast<int>(peers.world_size()));
     });
     std::vector<SavedPart> parts;
     for (const auto& text : peers.collect(to_text(part))) parts.push_back(to_part(text));
-    together(peers, [&] {
+    together_on_disk(peers, [&] {
       if (!leads) return;
       may_commit();
       save.commit(parts);
     });
   } catch (...) {
-    if (leads) save.abandon();
+    if (leads && holds(may_commit)) save.abandon();
     throw;
   }
 }

@@ -29,6 +29,7 @@ Saver::~Saver() {
 void Saver::begin(State state, CheckpointInfo info) {
   std::unique_lock lock(mutex_);
   wait(lock);
+  changed_.wait(lock, [this] { return !pruning_; });
   job_ = Job{std::move(state), std::move(info)};
   changed_.notify_all();
 }
@@ -47,6 +48,11 @@ void Saver::finish() {
 void Saver::drain() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !job_; });
+}
+
+void Saver::idle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !job_ && !pruning_; });
 }
 
 bool Saver::busy() const {
@@ -78,19 +84,28 @@ void Saver::work() {
     if (!job_) return;
     lock.unlock();
     std::exception_ptr error;
+    std::optional<std::set<std::int64_t>> keep;
     try {
-      save(*job_);
+      if (save(*job_) && peers_.rank() == 0) keep = options_.keep();
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
     error_ = error;
     job_.reset();
+    pruning_ = keep.has_value();
+    changed_.notify_all();
+    if (!keep) continue;
+    lock.unlock();
+    prune(*keep);
+    lock.lock();
+    pruning_ = false;
     changed_.notify_all();
   }
 }
 
-void Saver::save(const Job& job) {
+// Whether it is durable.
+bool Saver::save(const Job& job) {
   const auto begin = std::chrono::steady_clock::now();
   const bool durable = try_to_save(job, "trying once more") || try_to_save(job, "the run goes on without it");
   const std::lock_guard lock(mutex_);
@@ -98,6 +113,16 @@ void Saver::save(const Job& job) {
   failures_ = durable ? 0 : failures_ + 1;
   if (failures_ >= options_.patience)
     throw SharedError(last_failure_->code(), failures_, " saves in a row have failed: ", last_failure_->what());
+  return durable;
+}
+
+// No other process waits for that: to verify what is kept may take longer than an exchange may.
+void Saver::prune(const std::set<std::int64_t>& keep) {
+  try {
+    folder_.prune(options_.keep_last, keep);
+  } catch (const std::exception& error) {
+    log::warning("old checkpoints stay: ", error.what());
+  }
 }
 
 bool Saver::try_to_save(const Job& job, const char* what_then) {
@@ -114,11 +139,6 @@ bool Saver::try_to_save(const Job& job, const char* what_then) {
   if (peers_.rank() != 0) return true;
   options_.on_durable(step);
   folder_.trust(step);
-  try {
-    folder_.prune(options_.keep_last, options_.keep());
-  } catch (const IoError& error) {
-    log::warning("old checkpoints stay: ", error.what());
-  }
   return true;
 }
 

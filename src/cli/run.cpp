@@ -1,5 +1,6 @@
 #include "peerless/cli/run.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 #include "peerless/base/version.h"
 #include "peerless/cli/verbs.h"
 #include "peerless/cluster/fatal.h"
-#include "peerless/params/torch_error.h"
+#include "peerless/params/library_error.h"
 
 namespace peerless::cli {
 namespace {
@@ -47,12 +48,17 @@ int run(int argc, char** argv, Files& files) {
     return report_fatal(ExitCode::usage, concat(error.what(), "; see --help"));
   } catch (const Error& error) {
     return report_fatal(error.code(), error.what());
-  } catch (const c10::Error& error) {
+  } catch (const std::exception& error) {
     const Error readable = to_error(error);
     return report_fatal(readable.code(), readable.what());
-  } catch (const std::exception& error) {
-    return report_fatal(ExitCode::internal, error.what());
   }
+}
+
+// A standard stream that was closed would else be the first file that is opened, and lines meant for people would end
+// up in it. Writing to what stands in for it fails, as it did.
+void occupy_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);  // gets the lowest number that is free
 }
 
 // Weights do not belong into a dump of memory that others may read; and what reads strangers' files has no rights to
@@ -75,6 +81,7 @@ void be_careful() {
 }  // namespace
 
 void run_and_exit(int argc, char** argv, Files& files) {
+  occupy_standard_streams();
   be_careful();
   std::signal(SIGPIPE, SIG_IGN);  // nobody may be reading the log any more; the work goes on
   std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is met as a write that fails

@@ -1,12 +1,11 @@
 #include "peerless/cluster/fatal.h"
 
-#include <unistd.h>
-
-#include <array>
 #include <ctime>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+
+#include "peerless/base/host.h"
 
 namespace peerless {
 
@@ -24,9 +23,7 @@ std::string in_quotes(const std::string& text) {
 std::string place() {
   const std::int64_t rank = fatal_place().rank, step = fatal_place().step;
   if (rank < 0) return "";
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return concat(" rank=", rank, " host=", printable(host.data()), step < 0 ? "" : concat(" step=", step));
+  return concat(" rank=", rank, " host=", printable(host_name()), step < 0 ? "" : concat(" step=", step));
 }
 
 }  // namespace

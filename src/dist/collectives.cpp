@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "peerless/params/torch_error.h"
+#include "peerless/params/library_error.h"
 
 namespace peerless {
 namespace {
@@ -189,7 +189,9 @@ void together(Communicator& communicator, const std::function<void()>& work) {
   together(static_cast<Peers&>(communicator), [&] {
     try {
       work();
-    } catch (const c10::Error& error) {
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
       throw to_error(error);
     }
   });

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <optional>
 
-#include "peerless/train/machine.h"
+#include "peerless/base/host.h"
 
 namespace peerless {
 namespace {
@@ -92,13 +92,17 @@ std::optional<std::int64_t> step_of(std::string_view event) {
 // ---- what earlier starts left ---------------------------------------------------------------------------------------
 
 // Bytes of the whole records, from the start, that are of steps up to `last_step`.
-std::uint64_t bytes_to_keep(std::string_view content, std::int64_t last_step) {
-  constexpr std::size_t kHead = sizeof(std::uint64_t) + sizeof(std::uint32_t), kTail = sizeof(std::uint32_t);
-  std::size_t kept = 0;
-  while (content.size() - kept >= kHead + kTail) {
-    const auto length = read_fixed<std::uint64_t>(content.substr(kept));
-    if (length > content.size() - kept - kHead - kTail) break;
-    const auto step = step_of(content.substr(kept + kHead, length));
+std::uint64_t bytes_to_keep(const InputFile& file, std::int64_t last_step) {
+  constexpr std::uint64_t kHead = sizeof(std::uint64_t) + sizeof(std::uint32_t), kTail = sizeof(std::uint32_t);
+  constexpr std::uint64_t kUpToStep = kHead + kBeforeStep + 10;
+  std::string begin;
+  std::uint64_t kept = 0;
+  while (file.size() - kept >= kHead + kTail) {
+    begin.resize(static_cast<std::size_t>(std::min(kUpToStep, file.size() - kept)));
+    file.read(kept, std::as_writable_bytes(std::span(begin)));
+    const auto length = read_fixed<std::uint64_t>(begin);
+    if (length > file.size() - kept - kHead - kTail) break;
+    const auto step = step_of(std::string_view(begin).substr(kHead, length));
     if (!step || *step > last_step) break;
     kept += kHead + length + kTail;
   }
@@ -128,15 +132,14 @@ std::uint32_t crc32c(std::string_view bytes) {
 }
 
 EventFile::EventFile(Files& files, const fs::path& folder, std::int64_t last_step) {
-  constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
   bool goes_on = last_step > 0;
   auto seconds = static_cast<std::int64_t>(wall_time());
   for (const auto& name : files.list(folder)) {
     if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;  // others' are not ours to cut
     goes_on = true;
-    const auto content = read_text(files, folder / name, kLimit);
-    const auto keep = bytes_to_keep(content, last_step);
-    if (keep < content.size()) files.truncate(folder / name, keep);
+    const auto before = files.open(folder / name);
+    const auto keep = bytes_to_keep(*before, last_step);
+    if (keep < before->size()) files.truncate(folder / name, keep);
     seconds = std::max(seconds, seconds_in(name) + 1);  // readers take the files in the order of their names
   }
   const auto file = folder / concat(kPrefix, seconds, ".", host_name(), ".", getpid(), kSuffix);

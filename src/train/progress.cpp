@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "peerless/base/log.h"
 
@@ -41,6 +42,10 @@ std::string loads(const Figures& routing) {
   return fullest > 0 ? format("  load max %.2f unused %.1f%%", fullest, 100 * unused) : "";
 }
 
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 }  // namespace
 
 Progress::Progress(const ProgressOptions& options)
@@ -53,11 +58,17 @@ void Progress::begin_step(double data_wait_seconds) {
 
 void Progress::end_step(std::int64_t step, const StepReport& report, double data_wait_seconds) {
   constexpr double kFading = 0.9;
-  const double seconds = std::chrono::duration<double>(Clock::now() - step_begin_).count();
+  const double seconds = seconds_since(step_begin_);
   const double waited = data_wait_seconds - waited_before_;
   since_taken_ = {since_taken_.steps + 1, since_taken_.seconds + seconds, since_taken_.waited + waited};
   recent_ = {kFading * recent_.steps + 1, kFading * recent_.seconds + seconds, kFading * recent_.waited + waited};
   if (terminal_) rewrite_line(step, report);
+}
+
+void Progress::time_save(const std::function<void()>& save) {
+  const auto begin = Clock::now();
+  save();
+  saving_ += seconds_since(begin);
 }
 
 Performance Progress::performance(const Times& times) const {
@@ -72,7 +83,8 @@ Performance Progress::performance(const Times& times) const {
 }
 
 Performance Progress::take() {
-  const Performance p = performance(since_taken_);
+  Performance p = performance(since_taken_);
+  p.save_seconds = std::exchange(saving_, 0);
   since_taken_ = {};
   return p;
 }

@@ -1,5 +1,8 @@
 #include "peerless/train/run_config.h"
 
+#include <algorithm>
+#include <filesystem>
+
 namespace peerless {
 
 template const config::Record& config::record_of<RunConfig>();
@@ -34,6 +37,15 @@ void check_shards(const ParallelConfig& parallel, const ModelConfig& model, Dete
 }
 
 }  // namespace
+
+void RunFolderConfig::check() const {
+  const std::filesystem::path parts(name);
+  const bool leads_away =
+      parts.is_absolute() || std::ranges::any_of(parts, [](const auto& part) { return part == ".." || part == "."; });
+  if (leads_away)
+    throw Error(ExitCode::config, "name: must name a folder below run.dir, got '", excerpt(name),
+                "'; run.dir may be any");
+}
 
 void RunConfig::check() const {
   check_shards(parallel, model, train.determinism);

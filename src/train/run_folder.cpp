@@ -7,6 +7,7 @@
 #include <random>
 
 #include "peerless/base/hash.h"
+#include "peerless/base/host.h"
 #include "peerless/base/random.h"
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/train/machine.h"
@@ -32,7 +33,7 @@ std::string new_id() {
 
 void check_free(const Files& files, const fs::path& folder, RunMode mode) {
   if (mode == RunMode::go_on)
-    throw Error(ExitCode::output, folder,
+    throw Error(ExitCode::no_input, folder,
                 ": no run is here to go on with; --from begins a run with a checkpoint of another");
   const auto info = files.info(folder);
   if (!info) return;
@@ -57,6 +58,17 @@ RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folde
 }
 
 RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
+  try {
+    RunFolder taken = take(files, folder, mode);
+    expect_new(files, taken.checkpoints() / "probe");  // hours before the first save
+    return taken;
+  } catch (const IoError& error) {
+    if (error.code() != ExitCode::no_input) throw;
+    throw Error(ExitCode::output, error.what());  // what cannot be read here is no input
+  }
+}
+
+RunFolder RunFolder::take(Files& files, const fs::path& folder, RunMode mode) {
   const auto id_file = folder / kId;
   if (!is_run(files, folder)) check_free(files, folder, mode);
   make_folders(files, folder);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "peerless/base/host.h"
 #include "peerless/base/log.h"
 #include "peerless/base/version.h"
 #include "peerless/cluster/fatal.h"
@@ -15,7 +16,7 @@
 #include "peerless/config/config.h"
 #include "peerless/dist/collectives.h"
 #include "peerless/dist/rendezvous.h"
-#include "peerless/params/torch_error.h"
+#include "peerless/params/library_error.h"
 #include "peerless/train/machine.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
@@ -229,7 +230,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (auto* const journal = folder.journal()) journal->start(config.train.max_restarts + 1);
   });
   communicator.set_activity("looking for a checkpoint to start from");
-  const Start start = find_start(communicator, folder, options, files);
+  Start start = find_start(communicator, folder, options, files);
   if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
@@ -250,6 +251,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (communicator.rank() == 0) write_atomically(files, folder.config(), config::dump(config));
   });
   if (start.origin == Origin::itself) trainer->go_on_from(*checkpoint);
+  start.checkpoint.reset();  // closes its files, whose disk space retention may want
   return trainer->run();
 }
 
@@ -286,6 +288,7 @@ bool ends_in_order(ExitCode code) {
 }
 
 void write_end(const Training& training, Status& status, ExitCode code) {
+  if (training.folder && !training.folder->is_held()) return;  // what is there is another's
   status.ended(code);
   auto* const journal = training.folder ? training.folder->journal() : nullptr;
   if (journal && ends_in_order(code)) journal->end();
@@ -363,12 +366,8 @@ ExitCode train(const RunConfig& config, const StartOptions& options, const Launc
   } catch (const Error& error) {
     tell(error, world, training, status);
     throw;
-  } catch (const c10::Error& error) {
-    const Error readable = to_error(error);
-    tell(readable, world, training, status);
-    throw readable;
   } catch (const std::exception& error) {
-    const Error readable(ExitCode::internal, error.what());
+    const Error readable = to_error(error);
     tell(readable, world, training, status);
     throw readable;
   }

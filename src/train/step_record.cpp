@@ -24,6 +24,7 @@ Json record_of(const Counters& counters, const StepReport& report, const Figures
                     {"step_time_ms", 1e3 * performance.step_seconds},
                     {"mfu", performance.mfu},
                     {"data_wait", performance.data_wait},
+                    {"save_ms", 1e3 * performance.save_seconds},
                     {"memory_bytes", performance.memory}};
   return record;
 }

@@ -70,7 +70,7 @@ ExitCode Trainer::train() {
     const bool saving = due(config_.checkpoint.every_steps) && !ending;  // which compares replicas too
     if (due(config_.parallel.check_every_steps) && !saving && !ending) compare_replicas();
     if (due(config_.log.every_steps) || ending || !went_well) record(report);
-    if (saving) save(/*ending=*/false);
+    if (saving) progress_->time_save([this] { save(/*ending=*/false); });
     if (finished()) save(/*ending=*/true);  // before an evaluation that may take long
     if (evaluation_is_due()) owes_evaluation_ = stopping || !validate();
     stopping = stopping || owes_evaluation_;
@@ -108,11 +108,13 @@ void Trainer::now_at(const char* what, std::int64_t ahead) const {
 
 // Whether one of all processes is asked to stop. Where one's saver has failed, those of all have or will, and say how.
 bool Trainer::agree_to_stop() {
-  constexpr std::int64_t kStop = 1, kFailed = 2;
+  constexpr std::int64_t kStop = 1, kFailed = 2, kLost = 4;
   std::int64_t all = 0;
-  for (const auto one : gather(communicator_, (stop_.received() ? kStop : 0) | (saver_.failed() ? kFailed : 0)))
+  for (const auto one : gather(communicator_, (stop_.received() ? kStop : 0) | (saver_.failed() ? kFailed : 0) |
+                                                  (folder_.lost() ? kLost : 0)))
     all |= one;
   if ((all & kFailed) != 0) saver_.wait();
+  if ((all & kLost) != 0) together(communicator_, [this] { folder_.check_held(); });
   if ((all & kStop) == 0) return false;
   tell_of_stop();
   return true;
@@ -166,6 +168,7 @@ void Trainer::roll_back(const std::string& why) {
   const auto spent = communicator_.announce(leads() ? std::to_string(folder_.journal()->rollbacks()) : "");
   if (std::stoll(spent) >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
   saver_.wait();
+  saver_.idle();
   std::string found;
   together(communicator_, [&] {
     if (!leads()) return;
@@ -176,6 +179,7 @@ void Trainer::roll_back(const std::string& why) {
     // First: should the process end between the two, the run comes to the same place, and is counted once.
     CheckpointFolder(files_, folder_.checkpoints()).set_aside_after(good->info().step);
     journal.roll_back({good->info().step, counters_.samples});
+    status_.durable(good->info().step);
     progress_->clear_line();
     log::warning("step ", counters_.step, ": ", why, ": going back to step ", good->info().step,
                  ", and leaving out the samples since (rollback ", journal.rollbacks(), " of ", most, ")");

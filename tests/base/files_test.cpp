@@ -73,13 +73,14 @@ TEST_F(FilesTest, ReadingPastTheEndSaysSo) {
 }
 
 TEST_F(FilesTest, ModesDoNotDependOnTheUmask) {
-  for (const mode_t mask : {0077, 0000}) {
+  for (const mode_t mask : {0777, 0077, 0000}) {
     const mode_t before = ::umask(mask);
     write(folder / "file", "");
     files.append(folder / "log")->close();
+    files.lock(folder / "lock", "me");
     files.make_folder(folder / "folder");
     ::umask(before);
-    EXPECT_EQ(mode(folder / "file"), 0640u);
+    for (const char* name : {"file", "log", "lock"}) EXPECT_EQ(mode(folder / name), 0640u) << name;
     EXPECT_EQ(mode(folder / "folder"), 0750u);
     for (const auto& name : files.list(folder.path())) files.remove(folder / name);
   }

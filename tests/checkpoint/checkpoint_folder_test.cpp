@@ -87,7 +87,8 @@ TEST_F(CheckpointFolderTest, StepsAreToldByTheirNames) {
   EXPECT_TRUE(folder.steps().empty());
   EXPECT_EQ(newest(), -1);
   for (const std::int64_t step : std::vector<std::int64_t>{0, 100, 20, 999'999'999'999}) save(step);
-  for (const char* name : {"step-20", "step-0000000000200", "step-00000000002x", "step--00000000020", "notes"}) {
+  for (const char* name :
+       {"step-20", "step-0000000000200", "step-1000000000000", "step-00000000002x", "step--00000000020", "notes"}) {
     files.make_folder(folder.path() / name);
   }
   EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{999'999'999'999, 100, 20, 0}));
@@ -206,6 +207,10 @@ TEST_F(CheckpointFolderTest, ABadSectorIsDamageButWantOfMemoryIsNot) {
   EXPECT_EQ(newest(), 1);
   EXPECT_EQ(opening(2), (Complaint{ExitCode::data, concat("/runs/a/checkpoints/step-000000000002/", part,
                                                           ": cannot read: Input/output error")}));
+  for (const int error : {EUCLEAN, EBADMSG}) {
+    fail_reads(error);
+    EXPECT_EQ(newest(), 1);
+  }
   fail_reads(ENOMEM);
   EXPECT_EQ(complaint([&] { folder.newest_intact(); }).code, ExitCode::io);
 }

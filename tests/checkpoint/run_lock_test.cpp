@@ -4,6 +4,7 @@
 
 #include "tests/support/complaint.h"
 #include "tests/support/memory_files.h"
+#include "tests/support/temporary_folder.h"
 
 namespace peerless {
 namespace {
@@ -61,6 +62,24 @@ TEST_F(RunLockTest, OneThatDiedHereIsNotWaitedFor) {
   EXPECT_LT(seconds([&] { EXPECT_NO_THROW(take("A")->check()); }), kQuick.patience / 2);
 }
 
+TEST_F(RunLockTest, OneThatLivesForYearsIsNoObstacle) {
+  files_.put("/run/.owner", "t0 A a process of A\n" + std::string(5'000'000, '.'));
+  EXPECT_NO_THROW(take("A")->check());
+  files_.put("/run/.owner", std::string(5'000'000, 'x'));
+  EXPECT_NO_THROW(take("A")->check());
+}
+
+TEST_F(RunLockTest, OneThatIsTakenOverLearnsItByItself) {
+  files_.knows_locks = false;
+  const auto sleeper = take("A");
+  EXPECT_FALSE(sleeper->lost());
+  EXPECT_TRUE(sleeper->is_held());
+  files_.put("/run/.owner", "t1 B a process of B\n");
+  EXPECT_FALSE(sleeper->is_held());
+  while (!sleeper->lost()) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(complaint([&] { sleeper->check(); }).code, ExitCode::output);
+}
+
 TEST_F(RunLockTest, OneThatSleptFindsThatItIsTakenOver) {
   files_.knows_locks = false;
   auto sleeper = take("A", kAsleep);
@@ -69,6 +88,31 @@ TEST_F(RunLockTest, OneThatSleptFindsThatItIsTakenOver) {
             (Complaint{ExitCode::output, "/run: taken over by a process of B, to which this process looked dead"}));
   sleeper.reset();  // takes nothing from the other
   EXPECT_NO_THROW(other->check());
+}
+
+TEST_F(RunLockTest, OfTwoThatStartAtOnceOneHasIt) {
+  const TemporaryFolder folder;
+  for (int round = 0; round < 500; ++round) {
+    std::atomic<int> ready = 0, held = 0, refused = 0;
+    const auto start = [&] {
+      ++ready;
+      while (ready < 2) std::this_thread::yield();
+      try {
+        const RunLock lock(disk(), folder.path(), "A", "a process of A");
+        ++held;
+        while (held + refused < 2) std::this_thread::yield();
+        lock.check();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::output) << error.what();
+        ++refused;
+      }
+    };
+    std::thread other(start);
+    start();
+    other.join();
+    ASSERT_EQ(held, 1);
+    ASSERT_EQ(refused, 1);
+  }
 }
 
 TEST_F(RunLockTest, OfSeveralThatTakeOverOneHasIt) {

@@ -58,6 +58,7 @@ TEST_F(SaverTest, SavesBesideTheRunOneAfterAnother) {
     begin(saver, second);
     begin(saver, third);
     saver.finish();
+    saver.idle();
   });
   EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   go.set_value();
@@ -79,6 +80,7 @@ TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
     Saver saver(files, kFolder, alone_, {.keep_last = 2, .patience = 1});
     begin(saver, run);
     EXPECT_NO_THROW(saver.finish()) << "operation " << operation;
+    saver.idle();
     EXPECT_NO_THROW(CheckpointFolder(memory, kFolder).open(1)) << "operation " << operation;
     if (files.operations() < operation) break;
   }
@@ -94,6 +96,7 @@ TEST_F(SaverTest, TheRunGoesOnWithoutAFewSavesThatFail) {
     const auto failure =
         concat("the checkpoint of step ", step, " is not saved: ", kFolder, "/.tmp-", step_name(step), "-r1", kFull);
     EXPECT_EQ(complaint([&] { saver.finish(); }), (full ? Complaint{ExitCode::io, failure} : Complaint{}));
+    saver.idle();
     EXPECT_FALSE(saver.failed());
   }
   EXPECT_THAT(durable_, ElementsAre(1, 4, 6));
@@ -105,6 +108,7 @@ TEST_F(SaverTest, TooManyInARowEndIt) {
   SmallRun run(1);
   begin(saver, run);
   saver.finish();
+  saver.idle();
   files_.arm(no_folder);
   for (const std::int64_t step : {2, 3, 4}) {
     EXPECT_FALSE(saver.failed());
@@ -131,11 +135,67 @@ TEST_F(SaverTest, WhoMayNotCommitLeavesTheFolderAsItIs) {
   SmallRun first(1), second(2);
   begin(saver, first);
   saver.finish();
+  saver.idle();
   mine = false;
+  const auto others = concat(kFolder, "/.tmp-step-000000000002-r1/state-00000-of-00001.safetensors");
+  memory_.make_folder(std::filesystem::path(others).parent_path());
+  memory_.put(others, "half of it");
+  const auto before = memory_.tree("/run");
   begin(saver, second);
   EXPECT_EQ(complaint([&] { saver.finish(); }), (Complaint{ExitCode::output, "taken over"}));
   EXPECT_TRUE(saver.failed());
+  EXPECT_EQ(memory_.tree("/run"), before);
+}
+
+TEST_F(SaverTest, ADiskThatIsReadOnlyOfASuddenIsADiskThatFails) {
+  Saver saver(files_, kFolder, alone_, options());
+  SmallRun first(1), second(2), third(3);
+  begin(saver, first);
+  saver.finish();
+  saver.idle();
+  files_.arm([](const Operation& operation) {
+    if (operation.verb == "make folder" || operation.verb == "create") operation.fail(EROFS);
+  });
+  begin(saver, second);
+  EXPECT_EQ(complaint([&] { saver.finish(); }).code, ExitCode::io);
+  EXPECT_FALSE(saver.failed());
+  files_.arm();
+  begin(saver, third);
+  EXPECT_NO_THROW(saver.finish());
+}
+
+TEST_F(SaverTest, LeftoversThatCannotBeRemovedDoNotDisturb) {
+  memory_.make_folder("/run");
+  memory_.make_folder(kFolder);
+  memory_.make_folder(concat(kFolder, "/.trash-step-000000000000"));
+  files_.arm([](const Operation& operation) {
+    if (operation.verb == "remove" && operation.path.filename().string().starts_with(".trash-")) operation.fail(EBUSY);
+  });
+  Saver saver(files_, kFolder, alone_, options());
+  SmallRun run(1);
+  begin(saver, run);
+  EXPECT_NO_THROW(saver.finish());
   EXPECT_THAT(steps(), ElementsAre(1));
+}
+
+TEST_F(SaverTest, NobodyWaitsForOldOnesToBeRemoved) {
+  std::promise<void> go;
+  Saver saver(files_, kFolder, alone_, options());
+  for (const std::int64_t step : {1, 2, 3}) {
+    if (step == 3)
+      files_.arm([wait = go.get_future().share()](const Operation& operation) {
+        if (operation.verb == "rename" && operation.path.filename() == step_name(1)) wait.wait();
+      });
+    SmallRun run(step);
+    begin(saver, run);
+    saver.finish();
+    if (step < 3) saver.idle();
+  }
+  EXPECT_THAT(steps(), ElementsAre(3, 2, 1));
+  EXPECT_FALSE(saver.busy());
+  go.set_value();
+  saver.idle();
+  EXPECT_THAT(steps(), ElementsAre(3, 2));
 }
 
 TEST_F(SaverTest, ABrokenInvariantEndsTheRunAtOnce) {

@@ -44,6 +44,8 @@ TEST_F(BadInput, InTheConfig) {
          "optim.momentum: unknown key of kind 'adamw'; it belongs to kind 'muon'");
   expect(job.train("a", {"optim.kind=muon", "optim.momentum=1"}), 78, "optim.momentum: must be >= 0 and < 1, got 1");
   expect(job.train("a", {"device=cuda"}), 78, "device: cuda was asked for, but there is no GPU");
+  for (const char* name : {"../a", "/a", "a/.."})
+    expect(job.train(name), 78, concat("run: name: must name a folder below run.dir, got '", name, "'"));
   expect(job.run({"train", "--config", "absent.yaml"}), 66, "absent.yaml");
   expect(job.run({"train", "--confg", "run.yaml"}), 64, "USAGE");
   EXPECT_FALSE(std::filesystem::exists(job.folder() / "runs" / "a" / "checkpoints"));
@@ -191,7 +193,7 @@ TEST_F(BadInput, AtResume) {
   expect(job.train("a", {"--resume", "never"}), 73, "already holds a run");
   expect(job.train("a", {"--override", "optim.lrr"}), 78, "there is no key 'optim.lrr'; did you mean 'optim.lr'?");
   expect(job.train("a", {"data.train=[{path: train}, {path: val}]"}), 78, "--allow-data-change goes on all the same");
-  expect(job.train("b", {"--resume", "runs/a/checkpoints/step-000000000010"}), 73,
+  expect(job.train("b", {"--resume", "runs/a/checkpoints/step-000000000010"}), 66,
          "runs/b: no run is here to go on with; --from begins a run with a checkpoint of another");
   EXPECT_FALSE(std::filesystem::exists(job.of_run("b")));
   ASSERT_EQ(job.train("b", {"train.stop_at=20"}).code, 0);
@@ -214,6 +216,20 @@ TEST_F(BadInput, AtResume) {
   EXPECT_THAT(overridden.err, HasSubstr("changed since the checkpoint: optim.lr: 0.001 -> 0.002"));
 }
 
+TEST_F(BadInput, OtherSourcesAtResume) {
+  const auto train = [&](const std::string& sources) {
+    return job.train("a", {"train.stop_at=2", "data.train=[" + sources + "]"});
+  };
+  ASSERT_EQ(train("{path: train, weight: 2}, {path: val}").code, 0);
+  for (const char* other :
+       {"{path: train, weight: 2}", "{path: val}, {path: train, weight: 2}", "{path: train, weight: 3}, {path: val}",
+        "{path: train, weight: 2}, {path: val}, {path: val}"}) {
+    SCOPED_TRACE(other);
+    expect(train(other), 78, "data.train: is not what the checkpoint was trained on");
+  }
+  EXPECT_EQ(train("{path: ./train, weight: 2}, {path: val}").code, 0) << "what counts is what it holds";
+}
+
 TEST_F(BadInput, InTheRunsFolder) {
   std::filesystem::create_directories(job.of_run("a"));
   test::write(job.of_run("a") / "thesis.txt", "mine");
@@ -228,6 +244,16 @@ TEST_F(BadInput, ASecondProcessInTheRunsFolder) {
   first.signal(SIGTERM);
   EXPECT_EQ(first.wait().code, 75);
   EXPECT_EQ(job.train("a", {"train.global_batch_size=256", "train.stop_at=39"}).code, 0);
+}
+
+// As on a file system whose locks do not reach other hosts, to which this process looked dead.
+TEST_F(BadInput, ARunThatIsTakenOverEndsAndLeavesTheRestToTheOther) {
+  const auto process = job.start("a", {"train.max_steps=1000000", "checkpoint.every_steps=5"});
+  ASSERT_TRUE(process.prints("checkpoint of step 5 is durable"));
+  test::write(job.of_run("a") / ".owner", "token machine a process of another host\n");
+  expect(process.wait(), 73, "runs/a: taken over by a process of another host, to which this process looked dead");
+  EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"state\":\"running\""));
+  EXPECT_TRUE(std::filesystem::exists(job.of_run("a") / ".owner"));
 }
 
 TEST_F(BadInput, InACheckpoint) {

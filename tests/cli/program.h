@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <ostream>
 #include <sstream>
 #include <string>
@@ -45,7 +46,9 @@ inline fs::path program(const char* name = "peerless") {
 // A process of the program, in `folder`.
 class Process {
  public:
-  Process(const fs::path& folder, const std::vector<std::string>& arguments, const char* name = "peerless")
+  // `prepare` is what the process does before it becomes the program.
+  Process(const fs::path& folder, const std::vector<std::string>& arguments, const char* name = "peerless",
+          const std::function<void()>& prepare = {})
       : out_(unique(folder, "out")), err_(unique(folder, "err")) {
     std::vector<char*> argv{const_cast<char*>("peerless")};
     for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -56,6 +59,7 @@ class Process {
     if (chdir(folder.c_str()) != 0) _exit(127);
     dup2(open(out_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDOUT_FILENO);
     dup2(open(err_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDERR_FILENO);
+    if (prepare) prepare();
     execv(path.c_str(), argv.data());
     _exit(127);
   }

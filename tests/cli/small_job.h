@@ -46,10 +46,11 @@ log: {every_steps: 1, peak_tflops: 1}
   Outcome train(const std::string& name, std::vector<std::string> more = {}) const {
     return start(name, std::move(more)).wait();
   }
-  Process start(const std::string& name, std::vector<std::string> more = {}, const char* program = "peerless") const {
+  Process start(const std::string& name, std::vector<std::string> more = {}, const char* program = "peerless",
+                const std::function<void()>& prepare = {}) const {
     std::vector<std::string> arguments{"train", "--config", "run.yaml", "run.name=" + name};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return {folder(), arguments, program};
+    return {folder(), arguments, program, prepare};
   }
   Outcome diff(const std::string& a, const std::string& b) const {
     return run({"checkpoint", "diff", "runs/" + a, "runs/" + b});

@@ -50,7 +50,7 @@ class Trial {
     if (once && !ended_well && loaded_at_ < operation)
       result.failures.push_back(concat("operation ", operation, ": one error ended the training"));
     files_.arm();
-    ++result.trials;
+    result.trials += met ? 1 : 0;
     check(result);
     if (!train())
       result.failures.push_back(concat("operation ", operation, ": no training on a disk that works again"));

@@ -46,8 +46,9 @@ class Kill {
   void strike(const Point& point, bool twice, Random& random, Result& result) {
     fresh();
     run(point.mode, trial_, kSaves, at(point));
-    ++result.trials;
-    ++result.histogram[notes_->struck.data()];
+    const std::string struck = notes_->struck.data();
+    result.trials += struck == "none" ? 0 : 1;
+    ++result.histogram[struck];
     check(result);
     if (twice) {
       run(point.mode, trial_, kSaves, at({point.mode, Victim::both, static_cast<int>(1 + random() % 60)}));

@@ -110,6 +110,13 @@ Moment any_moment(int loss, Random& random) {
   return {loss, placement == 1 ? loss : static_cast<int>(1 + random() % static_cast<std::uint64_t>(loss))};
 }
 
+// Where it goes.
+struct Place {
+  SaveMode mode;
+  std::int64_t rank;
+  int operation;
+};
+
 // ---- our protocol ---------------------------------------------------------------------------------------------------
 
 class Ours {
@@ -124,26 +131,33 @@ class Ours {
     live_as_processes({.folder = folder(), .saves = 2}, *notes_, [](std::int64_t) { return Hook(); });
   }
 
-  int operations() {
-    live_as_processes(training(SaveMode::sync), *notes_, [](std::int64_t) { return Hook(); });
-    return notes_->operations[0];
+  // Every operation of every process, by mode.
+  std::vector<Place> places() {
+    std::vector<Place> places;
+    for (const SaveMode mode : {SaveMode::sync, SaveMode::async}) {
+      begin();
+      live_as_processes(training(mode), *notes_, [](std::int64_t) { return Hook(); });
+      for (std::int64_t rank = 0; rank < kProcesses; ++rank)
+        for (int i = 1; i <= notes_->operations[static_cast<std::size_t>(rank)]; ++i) places.push_back({mode, rank, i});
+    }
+    return places;
   }
 
-  void lose_power(const Moment& moment, SaveMode mode) {
+  void lose_power(const Place& place, const Moment& moment) {
     notes_->strike("none");
-    live_as_processes(training(mode), *notes_, [&](std::int64_t rank) -> Hook {
-      if (rank != 0) return {};
+    live_as_processes(training(place.mode), *notes_, [&](std::int64_t rank) -> Hook {
+      if (rank != place.rank) return {};
       return [&](const Operation& operation) {
         if (operation.number == moment.commit) volume_.commit_journal();
         if (operation.number != moment.loss) return;
-        notes_->strike(label(operation));
-        volume_.cut_power();
+        if (volume_.cut_power()) notes_->strike(label(operation));
         ::kill(0, SIGKILL);
       };
     });
     volume_.unmount();
-    ++result_.trials;
-    ++result_.histogram[notes_->struck.data()];
+    const std::string struck = notes_->struck.data();
+    result_.trials += struck == "none" ? 0 : 1;
+    ++result_.histogram[struck];
     if (volume_.mount())
       check();
     else
@@ -169,18 +183,18 @@ class Ours {
 };
 
 Result ours(const FileSystem& kind, const Request& request, std::int64_t count) {
-  constexpr int kLossesOfAVolume = 50;
+  constexpr std::size_t kLossesOfAVolume = 50;
   Result result{"powerloss", concat(kOurs, ", ", kind.name), request.seed};
   Random random(request.seed);
   Ours ours(kind, result);
   if (!ours.works()) return result;
-  ours.begin();
-  const int operations = ours.operations();
-  for (std::int64_t i = 0; i < (count > 0 ? count : operations); ++i) {
+  auto places = ours.places();
+  if (count > 0) std::shuffle(places.begin(), places.end(), random);
+  const auto trials = count > 0 ? static_cast<std::size_t>(count) : places.size();
+  for (std::size_t i = 0; i < trials; ++i) {
     if (i % kLossesOfAVolume == 0) ours.begin();
-    const int loss =
-        count > 0 ? static_cast<int>(1 + random() % static_cast<std::uint64_t>(operations)) : static_cast<int>(i + 1);
-    ours.lose_power(any_moment(loss, random), i % 2 == 0 ? SaveMode::sync : SaveMode::async);
+    const auto& place = places[i % places.size()];
+    ours.lose_power(place, any_moment(place.operation, random));
   }
   return result;
 }

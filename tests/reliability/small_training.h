@@ -12,6 +12,7 @@
 #include "peerless/base/random.h"
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/checkpoint/config.h"
+#include "peerless/checkpoint/run_lock.h"
 #include "peerless/checkpoint/saver.h"
 
 namespace peerless::reliability {
@@ -73,6 +74,9 @@ inline std::int64_t loadable(const CheckpointFolder& folder, std::int64_t rows =
   return step;
 }
 
+// Whose name is found in the folder is dead: a trial need not wait to see that.
+constexpr LockTiming kNobodyElse{.beat = std::chrono::hours(1), .patience = std::chrono::milliseconds(0)};
+
 struct Training {
   std::filesystem::path folder;
   std::int64_t saves = 3;  // one a step
@@ -86,9 +90,12 @@ struct Training {
 inline void live(const Training& training, Files& files, Peers& peers) {
   const auto rank = peers.rank(), size = peers.world_size();
   CheckpointFolder folder(files, training.folder);
+  std::optional<RunLock> lock;
   std::int64_t step = 0;
   together(peers, [&] {
     if (rank != 0) return;
+    make_folders(files, training.folder);
+    lock.emplace(files, training.folder.parent_path(), "this machine", "a process", kNobodyElse);
     folder.settle();
     const auto newest = folder.newest_intact();
     step = newest ? newest->info().step : 0;
@@ -103,7 +110,11 @@ inline void live(const Training& training, Files& files, Peers& peers) {
       throw Error(ExitCode::data, "step ", step, " is another's");
   });
   if (training.loaded) training.loaded();
-  Saver saver(files, training.folder, peers, {.keep_last = kKept, .on_durable = training.acknowledge});
+  const auto check_lock = [&] {
+    if (lock) lock->check();
+  };
+  Saver saver(files, training.folder, peers,
+              {.keep_last = kKept, .may_commit = check_lock, .on_durable = training.acknowledge});
   for (const std::int64_t last = step + training.saves; step < last;) {
     ++step;
     const auto copy = std::make_shared<SmallState>(SmallState::at(step, training.rows, rank, size));

@@ -27,7 +27,15 @@ struct Operation {
   const std::filesystem::path& path;
   std::function<void()> half = {};  // of a write: writes the first half
 
-  [[noreturn]] void fail(int error) const { throw IoError(ExitCode::io, verb, path, error); }
+  [[noreturn]] void fail(int error) const { throw IoError(code_of(error), verb, path, error); }
+
+ private:
+  // As on a real disk.
+  ExitCode code_of(int error) const {
+    if (verb == "create" || verb == "append" || verb == "make folder" || verb == "rename") return code_of_making(error);
+    if (verb == "open" || verb == "list" || verb == "look up") return code_of_reading(error);
+    return ExitCode::io;
+  }
 };
 
 using Hook = std::function<void(const Operation&)>;

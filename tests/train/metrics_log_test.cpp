@@ -56,6 +56,16 @@ TEST_F(MetricsLogTest, CutsFromTheFirstLineThatIsNoRecord) {
   EXPECT_EQ(left_of("[1]\n", 9), "");
 }
 
+TEST_F(MetricsLogTest, AFileOfAnySizeIsReadInPieces) {
+  std::string all, kept;
+  for (int step = 1; all.size() < (3 << 20); ++step) {
+    all += concat("{\"step\":", step, ",\"text\":\"", std::string(static_cast<std::size_t>(step % 700), 'x'), "\"}\n");
+    if (step <= 5000) kept = all;
+  }
+  ASSERT_LT(kept.size() + (1 << 20), all.size());
+  EXPECT_TRUE(left_of(all, 5000) == kept);
+}
+
 TEST_F(MetricsLogTest, WhatWasSyncedSurvives) {
   MetricsLog log(files, "/run", 0);
   log.write({{"step", 1}});

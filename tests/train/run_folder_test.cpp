@@ -63,8 +63,6 @@ TEST(RunFolder, ARunMayOnlyBeginWhereNoneHasCheckpoints) {
   MemoryFiles files;
   { RunFolder::open(files, kRun, RunMode::begin); }
   EXPECT_EQ(opening(files, RunMode::begin).code, ExitCode::ok);  // a first start that came to nothing
-  files.make_folder("/runs/a/checkpoints");
-  EXPECT_EQ(opening(files, RunMode::begin).code, ExitCode::ok);  // a first save that failed
   files.make_folder("/runs/a/checkpoints/step-000000000001");
   EXPECT_EQ(opening(files, RunMode::begin),
             (Complaint{ExitCode::output,
@@ -74,9 +72,23 @@ TEST(RunFolder, ARunMayOnlyBeginWhereNoneHasCheckpoints) {
 TEST(RunFolder, ARunMayOnlyGoOnWhereThereIsOne) {
   MemoryFiles files;
   EXPECT_EQ(opening(files, RunMode::go_on),
-            (Complaint{ExitCode::output,
+            (Complaint{ExitCode::no_input,
                        "/runs/a: no run is here to go on with; --from begins a run with a checkpoint of another"}));
   EXPECT_FALSE(exists(files, "/runs"));
+}
+
+TEST(RunFolder, WhereCheckpointsCannotBeMadeNoRunIsOpened) {
+  MemoryFiles memory;
+  FaultyFiles files(memory);
+  files.arm([](const Operation& operation) {
+    if (operation.verb == "create" && operation.path.parent_path() == "/runs/a/checkpoints") operation.fail(EACCES);
+  });
+  EXPECT_EQ(opening(files),
+            (Complaint{ExitCode::output, "/runs/a/checkpoints/.probe.tmp: cannot create: Permission denied"}));
+  files.arm([](const Operation& operation) {
+    if (operation.verb == "open" && operation.path == "/runs/a/id") operation.fail(EACCES);
+  });
+  EXPECT_EQ(opening(files), (Complaint{ExitCode::output, "/runs/a/id: cannot open: Permission denied"}));
 }
 
 TEST(RunFolder, AFirstStartThatDiedAnywhereIsNoObstacle) {

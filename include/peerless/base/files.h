@@ -30,6 +30,10 @@ class IoError : public Error {
   int system_error_;
 };
 
+// Its code where a file or folder was to be made (output: another place or more rights may mend it) or to be read.
+ExitCode code_of_making(int system_error);
+ExitCode code_of_reading(int system_error);
+
 class OutputFile {
  public:
   virtual ~OutputFile() = default;  // closes; what was not synced may be lost

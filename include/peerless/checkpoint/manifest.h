@@ -65,6 +65,7 @@ struct Manifest {
   static constexpr const char* kFileName = "MANIFEST.json";
   static constexpr std::int64_t kVersion = 2;  // is written; version 1 is read too
   static constexpr std::uint64_t kMaxBytes = 256 << 20;
+  static constexpr std::int64_t kMaxStep = 999'999'999'999;
 
   CheckpointInfo info;
   std::vector<StoredFile> files;

@@ -10,8 +10,10 @@
 // Threads  any; one of its own writes
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -38,17 +40,26 @@ class RunLock {
 
   // Before anything that must not happen twice: throws where another process has taken over.
   void check() const;
+  bool is_held() const;
+  bool lost() const { return lost_; }  // as the last beat found; costs nothing
 
  private:
+  // What the owner file says: "TOKEN MACHINE HOLDER\n", then a byte for each beat.
+  struct Owner {
+    std::string line = {};
+    std::uint64_t bytes = 0;  // none: there is no file
+    bool operator==(const Owner&) const = default;
+  };
+
   void take_over(const std::string& machine);
-  void wait_for_its_end(const std::string& content) const;
+  void wait_for_its_end(const Owner& before) const;
   void beat();
-  bool is_ours(const std::string& content) const;
-  std::string content() const;  // of the owner file; empty where there is none
+  Owner read_owner() const;
 
   Files& files_;
   std::filesystem::path folder_, owner_file_;
   std::string owner_;  // our line in it
+  std::atomic<bool> lost_ = false;
   LockTiming timing_;
   std::unique_ptr<FileLock> system_lock_;
   std::mutex mutex_;

@@ -1,5 +1,5 @@
-// Saves the checkpoints of a run one after another, on a thread of its own, and removes old ones. All processes of the
-// run have one, and use it alike.
+// Saves the checkpoints of a run one after another, on a thread of its own, and then removes old ones. All processes of
+// the run have one, and use it alike.
 //
 //   Saver saver(files, folder, peers, {.keep_last = 3});
 //   saver.begin(state, info);     waits for the save before, not for this one: the views stay as they are until
@@ -9,7 +9,8 @@
 //           `patience` such saves in a row are an error of the run.
 // Errors    thrown by the next call, on all processes alike, and told by failed(): the last failure, when patience has
 //           run out; whatever else a save throws. finish() throws unless the last save is durable
-// Threads   one beside its own. The destructor drains, which other processes may hold up
+// Threads   one beside its own. The destructor drains, which other processes may hold up, and lets old checkpoints be
+//           removed
 #pragma once
 
 #include <chrono>
@@ -33,8 +34,8 @@ class Saver {
   struct Options {
     std::int64_t keep_last = 3;
     std::int64_t patience = 3;
-    // On rank 0, from the saver's thread: before a folder is changed (save.h); when a checkpoint is durable; before old
-    // ones are removed.
+    // On rank 0, from the saver's thread: before a folder is changed (save.h); when a checkpoint is durable, and then
+    // which older ones to keep, while the job is not done yet.
     std::function<void()> may_commit = [] {};
     std::function<void(std::int64_t step)> on_durable = [](std::int64_t) {};
     std::function<std::set<std::int64_t>()> keep = [] { return std::set<std::int64_t>(); };  // beside the last
@@ -50,6 +51,7 @@ class Saver {
   void wait();  // until none is under way, durable or not
   void finish();
   void drain();  // waits too, and throws nothing
+  void idle();   // ... and until old checkpoints are removed
 
   bool busy() const;
   bool failed() const;
@@ -62,7 +64,8 @@ class Saver {
   };
 
   void work();
-  void save(const Job& job);
+  bool save(const Job& job);
+  void prune(const std::set<std::int64_t>& keep);
   bool try_to_save(const Job& job, const char* what_then);
   void wait(std::unique_lock<std::mutex>& lock);
 
@@ -74,6 +77,7 @@ class Saver {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::optional<Job> job_;  // until it is done
+  bool pruning_ = false;    // after it; nobody waits for that but the next job
   bool ending_ = false;
   std::int64_t failures_ = 0;  // in a row
   std::optional<SharedError> last_failure_;

@@ -1,4 +1,4 @@
-// What the machine is and gives: its name, its clock, its peak rate, its memory.
+// What the machine is and gives: its cores, its clock, its peak rate, its memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,8 +10,6 @@
 
 namespace peerless {
 
-std::string host_name();
-std::string boot_id();  // of the running kernel: who has the same one sees this one's locks
 // The cores that this process may run on: their number, and which, as text.
 std::int64_t num_cores();
 std::string cores();

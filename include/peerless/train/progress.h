@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "peerless/train/machine.h"
@@ -16,6 +17,7 @@ struct Performance {
   double mfu = 0;  // share of the peak rate
   double step_seconds = 0;
   double data_wait = 0;     // share of the time spent waiting for batches
+  double save_seconds = 0;  // for which saves kept the next step from beginning
   std::int64_t memory = 0;  // bytes: memory_in_use of the device
 };
 
@@ -35,6 +37,8 @@ class Progress {
   // Times one step: each with what the loader has waited in all so far.
   void begin_step(double data_wait_seconds);
   void end_step(std::int64_t step, const StepReport& report, double data_wait_seconds);
+  // Times what keeps the next step from beginning.
+  void time_save(const std::function<void()>& save);
 
   // The numbers since the last call.
   Performance take();
@@ -60,6 +64,7 @@ class Progress {
   Clock::time_point step_begin_;
   double waited_before_ = 0;
   Times since_taken_;
+  double saving_ = 0;
   Times recent_;  // fading: for the rewritten line and the time left, which is that of the steps alone
 };
 

@@ -35,6 +35,7 @@ struct RunFolderConfig {
     visit("name", c.name, NotEmpty{}, "name of the run's folder");
     visit("dir", c.dir, NotEmpty{}, "folder of runs: everything goes to <dir>/<name>/");
   }
+  void check() const;  // the name leads nowhere but below the folder
   bool operator==(const RunFolderConfig&) const = default;
 };
 

@@ -44,6 +44,9 @@ class RunFolder {
   void check_held() const {
     if (lock_) lock_->check();
   }
+  // Whether nobody else has it, as far as this process can tell; lost(): that somebody has, as was seen of late.
+  bool is_held() const { return !lock_ || lock_->is_held(); }
+  bool lost() const { return lock_ && lock_->lost(); }
   // What the run remembers; null in a process beside the one that opened it.
   Journal* journal() const { return journal_.get(); }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
@@ -53,6 +56,7 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:
+  static RunFolder take(Files& files, const std::filesystem::path& folder, RunMode mode);
   RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<RunLock> lock, std::unique_ptr<Journal> journal)
       : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)), journal_(std::move(journal)) {}
 

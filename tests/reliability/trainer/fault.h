@@ -19,11 +19,15 @@ struct Fault {
   static constexpr const char* kVariable = "PEERLESS_TEST_FAULT";  // names the file
 
   static constexpr pid_t kToBeNamed = -1;
-  std::atomic<int> kill_at = 0;        // number of the operation before which the process is killed; 0: none
-  std::atomic<pid_t> partner = 0;      // ... together with it; 0: alone; kToBeNamed: the process waits for its number
-  std::atomic<int> delay_sync_ms = 0;  // how long each sync of a part of a checkpoint takes
-  std::atomic<int> operations = 0;     // begun so far
-  std::array<char, 64> struck{};       // label of the operation before which it was killed
+  std::atomic<int> kill_at = 0;         // number of the operation before which the process is killed; 0: none
+  std::atomic<pid_t> partner = 0;       // ... together with it; 0: alone; kToBeNamed: the process waits for its number
+  std::atomic<int> delay_sync_ms = 0;   // how long each sync of a part of a checkpoint takes
+  std::atomic<bool> hold_data = false;  // token shards are not read as long as it is set
+  std::atomic<int> operations = 0;      // begun so far
+  std::atomic<int> fail_at = 0;         // number of the operation that fails; 0: none
+  std::atomic<bool> for_ever = false;   // ... and all after it
+  std::atomic<int> error = 0;           // an errno value
+  std::array<char, 64> struck{};        // label of the operation before which it was killed, or that failed
 };
 
 class SharedFault {

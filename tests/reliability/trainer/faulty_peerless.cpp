@@ -15,12 +15,20 @@ int main(int argc, char** argv) {
     static reliability::SharedFault fault(file);
     while (fault->partner == reliability::Fault::kToBeNamed) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     files.arm([](const Operation& operation) {
-      if (operation.path.extension() == ".tok") return;  // reading data is no part of saving or loading
+      const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+      if (operation.path.extension() == ".tok") {
+        while (fault->hold_data) sleep(1);
+        return;  // reading data is no part of saving or loading
+      }
       const int number = ++fault->operations;
       const auto label = reliability::label(operation);
-      if (label == "sync part") std::this_thread::sleep_for(std::chrono::milliseconds(fault->delay_sync_ms));
+      if (label == "sync part") sleep(fault->delay_sync_ms);
+      const auto strike = [&] { std::strncpy(fault->struck.data(), label.c_str(), fault->struck.size() - 1); };
+      if (number == fault->fail_at) strike();
+      if (number == fault->fail_at || (fault->fail_at > 0 && number > fault->fail_at && fault->for_ever))
+        operation.fail(fault->error);
       if (number != fault->kill_at) return;
-      std::strncpy(fault->struck.data(), label.c_str(), fault->struck.size() - 1);
+      strike();
       if (operation.half && number % 2 == 0) operation.half();
       if (const pid_t partner = fault->partner; partner != 0) ::kill(partner, SIGKILL);
       ::kill(::getpid(), SIGKILL);

@@ -68,11 +68,14 @@ class Job {
     test::fs::copy(folder(from), folder(to), test::fs::copy_options::recursive);
   }
 
-  // Whether the newest checkpoint is at least as new as what was acknowledged: a trial's verdict.
+  // Whether the newest checkpoint is at least as new as what was acknowledged, if the run did not go back from that: a
+  // trial's verdict.
   void check(const std::string& name, std::int64_t acknowledged, Result& result) const {
+    const auto checkpoints = folder(name) / "checkpoints";
     try {
-      const auto newest = CheckpointFolder(disk(), folder(name) / "checkpoints").newest_intact();
-      if ((newest ? newest->info().step : 0) < acknowledged) ++result.lost;
+      const auto newest = CheckpointFolder(disk(), checkpoints).newest_intact();
+      const bool set_aside = exists(disk(), checkpoints / ("aside-" + step_name(acknowledged)));
+      if ((newest ? newest->info().step : 0) < acknowledged && !set_aside) ++result.lost;
     } catch (const Error& error) {
       ++result.unloadable;
       result.failures.emplace_back(error.what());
@@ -83,7 +86,7 @@ class Job {
     const auto last = [&](const std::string& name) {
       return *CheckpointFolder(disk(), folder(name) / "checkpoints").newest_intact();
     };
-    const auto differences = diff(last(a), last(b), {"run", "checkpoint.mode"});
+    const auto differences = diff(last(a), last(b), {"run", "checkpoint.mode", "train.max_rollbacks"});
     if (!differences.empty()) result.failures.push_back(concat(when, ": ", differences.front()));
     if (job_.metrics(a) != job_.metrics(b)) result.failures.push_back(when + ": other metrics");
   }
@@ -111,6 +114,7 @@ inline void sleep_for(double seconds) { std::this_thread::sleep_for(std::chrono:
 inline double uniform(Random& random, double most) { return std::uniform_real_distribution<>(0, most)(random); }
 
 Results kill_trainer(const Request& request);
+Results io_errors_trainer(const Request& request);
 Results replay(const Request& request);
 Results signals(const Request& request);
 Results soak(const Request& request);

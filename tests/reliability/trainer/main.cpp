@@ -5,6 +5,7 @@
 int main(int argc, char** argv) {
   namespace reliability = peerless::reliability;
   const reliability::Campaigns campaigns{{"kill-trainer", reliability::kill_trainer},
+                                         {"io-trainer", reliability::io_errors_trainer},
                                          {"replay", reliability::replay},
                                          {"signals", reliability::signals},
                                          {"soak", reliability::soak},

@@ -18,16 +18,19 @@ class Replay {
   void strike(Random& random, Result& result) {
     test::fs::remove_all(job_.folder("trial"));
     std::int64_t durable = 0;
+    bool hit = false;
     for (int kills = random() % 3 == 0 ? 2 : 1; kills > 0; --kills) {
       const auto process = std::move(job_.start("trial", {}, 1).front());
-      process.prints("is durable");
+      const bool saved = process.prints("is durable");
       sleep_for(uniform(random, seconds_ / 2));
       process.signal(SIGKILL);
-      durable = std::max(durable, acknowledged(process.wait().err, job_.folder("trial")));
+      const auto outcome = process.wait();
+      hit = hit || (saved && outcome.code == 128 + SIGKILL);
+      durable = std::max(durable, acknowledged(outcome.err, job_.folder("trial")));
       job_.check("trial", durable, result);
     }
-    ++result.trials;
-    ++result.histogram[concat("after step ", durable)];
+    result.trials += hit ? 1 : 0;
+    ++result.histogram[hit ? concat("after step ", durable) : "too late"];
     const auto end = job_.run("trial", {}, 1);
     if (end[0].code != 0) result.failures.push_back(concat("it does not recover: ", end[0].err));
     job_.check_equal("whole", "trial", "after a kill", result);

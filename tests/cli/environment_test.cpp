@@ -1,0 +1,120 @@
+// What a host may be like: training ends in the same bits, or says in one line why it cannot begin.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/cli/several.h"
+
+namespace peerless {
+namespace {
+
+using test::Several;
+using testing::HasSubstr;
+
+void limit(decltype(RLIMIT_NOFILE) resource, rlim_t most) {
+  const rlimit both{most, most};
+  setrlimit(resource, &both);
+}
+
+void log_to(const char* path) { dup2(open(path, O_WRONLY), STDERR_FILENO); }
+
+void log_to_nobody() {
+  int ends[2];
+  if (pipe(ends) != 0) _exit(127);
+  dup2(ends[1], STDERR_FILENO);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+void close_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(stream);
+}
+
+void preload_jumping_clock() { setenv("LD_PRELOAD", test::program("libjumping_clock.so").c_str(), 1); }
+
+// As a user who is not root, for whom permissions count.
+void obey_permissions() {
+  for (const int capability : {1 /*CAP_DAC_OVERRIDE*/, 2 /*CAP_DAC_READ_SEARCH*/}) prctl(PR_CAPBSET_DROP, capability);
+}
+
+struct Host {
+  const char* name;
+  void (*prepare)();
+};
+
+class Environment : public Several, public testing::WithParamInterface<Host> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    On, Environment,
+    testing::Values(Host{"no_variables", [] { clearenv(); }}, Host{"few_descriptors", [] { limit(RLIMIT_NOFILE, 64); }},
+                    Host{"no_standard_streams", close_standard_streams},
+                    Host{"a_full_log", [] { log_to("/dev/full"); }}, Host{"a_log_that_nobody_reads", log_to_nobody},
+                    Host{"another_time_zone", [] { setenv("TZ", "Asia/Kathmandu", 1); }},
+                    Host{"a_clock_that_jumps", preload_jumping_clock}, Host{"umask_of_all", [] { umask(0777); }},
+                    Host{"umask_of_none", [] { umask(0); }}),
+    [](const auto& test) { return test.param.name; });
+
+TEST_P(Environment, ChangesNothing) {
+  ASSERT_EQ(job.train("usual").code, 0);
+  for (const char* stop_at : {"train.stop_at=15", "train.stop_at=40"}) {  // a resume is part of it
+    const auto outcome = job.start("here", {stop_at}, "peerless", GetParam().prepare).wait();
+    EXPECT_EQ(outcome.code, 0) << outcome;
+  }
+  expect_same_runs("usual", "here");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(job.of_run("here"))) {
+    const auto mode = entry.status().permissions() & std::filesystem::perms::mask;
+    EXPECT_EQ(static_cast<int>(mode), entry.is_directory() ? 0750 : 0640) << entry.path();
+  }
+}
+
+TEST_F(Environment, ProcessesMeetAndTrainWhereTheClockJumps) {
+  expect_all(train(2, "usual", {}), 0);
+  ASSERT_EQ(setenv("LD_PRELOAD", test::program("libjumping_clock.so").c_str(), 1), 0);
+  const auto outcomes = train(2, "here", {});
+  unsetenv("LD_PRELOAD");
+  expect_all(outcomes, 0);
+  expect_same_runs("usual", "here");
+}
+
+// A folder that cannot be written into is found before the first step is done.
+TEST_F(Environment, WhereARunCannotWriteItDoesNotBegin) {
+  namespace fs = std::filesystem;
+  const auto refusal = [&](test::Settings settings) {
+    settings.emplace_back("train.max_steps=20");
+    settings.emplace_back("eval.every_steps=100");
+    const auto outcome = job.start("a", settings, "peerless", obey_permissions).wait();
+    EXPECT_EQ(outcome.code, 73) << outcome;
+    EXPECT_THAT(outcome.err, testing::Not(HasSubstr("step 1/"))) << outcome;
+    return outcome.err;
+  };
+  const auto closed = [&](const fs::path& folder, int mode, const test::Settings& settings) {
+    chmod((job.folder() / folder).c_str(), static_cast<mode_t>(mode));
+    const auto said = refusal(settings);
+    chmod((job.folder() / folder).c_str(), 0750);
+    return said;
+  };
+  fs::create_directory(job.folder() / "there");
+  EXPECT_THAT(closed("there", 0500, {"run.dir=there"}),
+              HasSubstr("there/a: cannot make the folder: Permission denied"));
+  EXPECT_THAT(closed("there", 0600, {"run.dir=there"}), HasSubstr("there/a/id: cannot look up: Permission denied"));
+  test::write(job.folder() / "file", "mine");
+  EXPECT_THAT(refusal({"run.dir=file"}), HasSubstr("file/a: cannot make the folder: Not a directory"));
+  fs::create_symlink("nowhere", job.folder() / "dangling");
+  EXPECT_THAT(refusal({"run.dir=dangling"}), HasSubstr("dangling/a: cannot make the folder: No such file"));
+  EXPECT_THAT(refusal({"run.dir=.", "run.name=dangling"}), HasSubstr("./dangling: is not a folder; choose another"));
+  EXPECT_THAT(refusal({"run.name=" + std::string(300, 'x')}), HasSubstr("File name too long"));
+  std::string deep = "run.dir=d";
+  for (int i = 0; i < 500; ++i) deep += "/123456789";
+  EXPECT_THAT(refusal({deep}), HasSubstr("File name too long"));
+
+  ASSERT_EQ(job.train("a", {"train.max_steps=20", "train.stop_at=5", "eval.every_steps=100"}).code, 0);
+  EXPECT_THAT(closed("runs/a", 0500, {}), HasSubstr(".tmp: cannot create: Permission denied"));
+  EXPECT_THAT(closed("runs/a/checkpoints", 0500, {}),
+              HasSubstr("checkpoints/.probe.tmp: cannot create: Permission denied"));
+  EXPECT_THAT(closed("runs/a/id", 0000, {}), HasSubstr("runs/a/id: cannot open: Permission denied"));
+}
+
+}  // namespace
+}  // namespace peerless
