@@ -1,8 +1,8 @@
 #include "peerless/checkpoint/save.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <utility>
 
@@ -81,27 +81,24 @@ Manifest assemble(const CheckpointInfo& info, const std::vector<SavedPart>& part
   return manifest;
 }
 
+std::uint64_t sum(const std::vector<std::string>& sizes) {
+  std::uint64_t bytes = 0;
+  for (std::size_t rank = 0; rank < sizes.size(); ++rank) {
+    const auto& text = sizes[rank];
+    std::uint64_t size = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      throw Error(ExitCode::peer, "process ", rank, ": expected the size of its state in bytes, got \"", excerpt(text),
+                  "\"");
+    }
+    bytes += size;
+  }
+  return bytes;
+}
+
 bool is_empty_slice(const StateEntry& entry) { return entry.bytes.empty() && !entry.whole(); }
 
 }  // namespace
-
-std::string to_text(const SavedPart& part) {
-  nlohmann::json tensors = nlohmann::json::array();
-  for (const auto& [name, dtype, shape, slices] : part.tensors) {
-    const Box& box = slices.front().box;
-    tensors.push_back({name, name_of(dtype), shape, box.offset, box.extent});
-  }
-  return nlohmann::json{part.file.name, part.file.bytes, part.file.digest.hex(), part.file.blocks, tensors}.dump();
-}
-
-SavedPart to_part(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  SavedPart part{{json[0], json[1], Digest::parse(json[2].get<std::string>(), "part of a checkpoint"), json[3]}, {}};
-  for (const auto& tensor : json[4])
-    part.tensors.push_back(
-        {tensor[0], parse_dtype(tensor[1].get<std::string>()), tensor[2], {{0, {tensor[3], tensor[4]}}}});
-  return part;
-}
 
 void remove_leftovers(Files& files, const fs::path& folder) {
   for (const auto& name : files.list(folder)) {
@@ -184,22 +181,22 @@ void save_together(Peers& peers, Files& files, const fs::path& folder, const Sta
   const bool leads = peers.rank() == 0;
   Save save(files, folder, info);
   try {
-    std::uint64_t bytes = 0;
-    for (const auto& size : peers.collect(std::to_string(mine.size_bytes()))) bytes += std::stoull(size);
+    const auto sizes = peers.collect(std::to_string(mine.size_bytes()));
     together_on_disk(peers, [&] {
       if (!leads) return;
       may_commit();
-      save.begin(bytes);
+      save.begin(sum(sizes));
     });
     SavedPart part;
     together_on_disk(peers, [&] {
       part = write_part(files, save.temporary(), mine, static_cast<int>(peers.rank()),
                         static_cast<int>(peers.world_size()));
     });
-    std::vector<SavedPart> parts;
-    for (const auto& text : peers.collect(to_text(part))) parts.push_back(to_part(text));
+    const auto texts = peers.collect(to_text(part));
     together_on_disk(peers, [&] {
       if (!leads) return;
+      std::vector<SavedPart> parts;
+      for (const auto& text : texts) parts.push_back(to_part(text, static_cast<std::int64_t>(parts.size())));
       may_commit();
       save.commit(parts);
     });

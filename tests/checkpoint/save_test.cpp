@@ -267,5 +267,34 @@ TEST_F(SaveTest, SlicesThatLeaveAHoleAreABrokenInvariant) {
   EXPECT_THROW(save_as(files, {{{0, 0}, {4, 4}}, {{3, 0}, {3, 4}}}), BrokenInvariant);
 }
 
+// Process 0 of two, of which the other says one thing after another, whatever it is asked.
+class BesideAScript final : public Peers {
+ public:
+  explicit BesideAScript(std::vector<std::string> said) : said_(std::move(said)) {}
+  std::int64_t rank() const override { return 0; }
+  std::int64_t world_size() const override { return 2; }
+  std::vector<std::string> collect(const std::string& here) override { return {here, said_.at(next_++)}; }
+  std::string announce(const std::string& here) override { return here; }
+
+ private:
+  std::vector<std::string> said_;
+  std::size_t next_ = 0;
+};
+
+TEST_F(SaveTest, AProcessThatTellsWhatNoneWritesFailsTheSave) {
+  const auto save_beside = [&](std::vector<std::string> said) {
+    MemoryFiles files;
+    BesideAScript peers(std::move(said));
+    SmallRun run(1);
+    const auto found = complaint([&] { save_together(peers, files, kFolder, run.state(), run.info()); });
+    EXPECT_TRUE(!exists(files, kFolder) || files.list(kFolder).empty());
+    return found;
+  };
+  EXPECT_EQ(save_beside({"-1", ""}),
+            (Complaint{ExitCode::peer, "process 1: expected the size of its state in bytes, got \"-1\""}));
+  EXPECT_EQ(save_beside({"many", ""}).code, ExitCode::peer);
+  EXPECT_EQ(save_beside({"8", "", "", "{}", ""}).code, ExitCode::peer);
+}
+
 }  // namespace
 }  // namespace peerless

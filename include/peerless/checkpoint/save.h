@@ -22,6 +22,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "peerless/base/files.h"
@@ -37,9 +38,9 @@ struct SavedPart {
   std::vector<StoredTensor> tensors;
 };
 
-// For another process.
+// For process 0, and back there. Error(peer), which names process `rank`, for a text that to_text makes of no part.
 std::string to_text(const SavedPart& part);
-SavedPart to_part(const std::string& text);
+SavedPart to_part(std::string_view text, std::int64_t rank);
 
 class Save {
  public:
