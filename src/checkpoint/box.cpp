@@ -1,7 +1,12 @@
 #include "peerless/checkpoint/box.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <span>
+
+#include "peerless/base/hash.h"
+#include "peerless/base/random.h"
 
 namespace peerless {
 namespace {
@@ -36,6 +41,48 @@ bool advance(Shape& index, const Box& box, std::size_t rank) {
   return false;
 }
 
+bool is_inside(const Shape& shape, const Box& box) {
+  if (box.offset.size() != shape.size() || box.extent.size() != shape.size()) return false;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    const auto [offset, extent, whole] = std::array{box.offset[d], box.extent[d], shape[d]};
+    if (offset < 0 || extent < 0 || offset > whole || extent > whole - offset) return false;
+  }
+  return true;
+}
+
+// Each place of each dimension has a random number; the weight of a box is the product, over the dimensions, of the
+// number at its end less that at its begin, modulo a prime. Boxes that tile a whole have its weight together. Where
+// an element is not covered once, the difference is a polynomial of the random numbers which is not zero, of a degree
+// of one for each dimension: hardly any random numbers are a root of it.
+
+constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
+
+std::uint64_t times(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>(Wide{a} * b % kPrime);
+}
+
+std::uint64_t weight(const Box& box, std::uint64_t seed) {
+  std::uint64_t product = 1;
+  for (std::size_t d = 0; d < box.offset.size(); ++d) {
+    const auto number_at = [&](std::int64_t place) {
+      return mix(mix(seed, d), static_cast<std::uint64_t>(place)) % kPrime;
+    };
+    product = times(product, number_at(box.offset[d] + box.extent[d]) + kPrime - number_at(box.offset[d]));
+  }
+  return product;
+}
+
+// Of all boxes, so that nobody can choose them to fit the random numbers.
+std::uint64_t seed_of(const std::vector<Box>& boxes) {
+  Hasher hasher;
+  for (const auto& box : boxes) {
+    hasher.update(std::as_bytes(std::span(box.offset)));
+    hasher.update(std::as_bytes(std::span(box.extent)));
+  }
+  return hasher.checksum();
+}
+
 }  // namespace
 
 std::int64_t volume(const Shape& shape) {
@@ -45,17 +92,13 @@ std::int64_t volume(const Shape& shape) {
 }
 
 bool tile(const Shape& shape, const std::vector<Box>& boxes) {
-  const Box whole = Box::whole(shape);
-  std::int64_t covered = 0;
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    if (boxes[i].offset.size() != shape.size() || boxes[i].extent.size() != shape.size()) return false;
-    if (intersection(whole, boxes[i]) != boxes[i]) return false;
-    for (std::size_t j = 0; j < i; ++j) {
-      if (!empty(intersection(boxes[i], boxes[j]))) return false;
-    }
-    covered += volume(boxes[i].extent);
+  const auto seed = seed_of(boxes);
+  std::uint64_t sum = 0;
+  for (const auto& box : boxes) {
+    if (!is_inside(shape, box)) return false;
+    sum = (sum + weight(box, seed)) % kPrime;
   }
-  return covered == volume(shape);
+  return sum == weight(Box::whole(shape), seed);
 }
 
 void for_each_shared_run(const Box& a, const Box& b, const Run& run) {

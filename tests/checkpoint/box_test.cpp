@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "peerless/base/random.h"
 
@@ -80,12 +82,79 @@ TEST(SharedRuns, AreAsLongAsTheyCanBe) {
 TEST(Tiles, CoverEveryElementOnce) {
   EXPECT_TRUE(tile({}, {Box::whole({})}));
   EXPECT_TRUE(tile({4, 3}, {{{0, 0}, {2, 3}}, {{2, 0}, {2, 1}}, {{2, 1}, {2, 2}}}));
+  EXPECT_TRUE(tile({3, 3}, {{{0, 0}, {1, 2}}, {{0, 2}, {2, 1}}, {{2, 1}, {1, 2}}, {{1, 0}, {2, 1}}, {{1, 1}, {1, 1}}}));
   EXPECT_TRUE(tile({0, 3}, {}));
   EXPECT_FALSE(tile({4, 3}, {}));
   EXPECT_FALSE(tile({4, 3}, {{{0, 0}, {2, 3}}}));                    // a hole
   EXPECT_FALSE(tile({4, 3}, {{{0, 0}, {3, 3}}, {{2, 0}, {1, 3}}}));  // an overlap that fills the count
   EXPECT_FALSE(tile({4}, {{{1}, {4}}}));                             // outside
   EXPECT_FALSE(tile({4}, {{{0, 0}, {4, 1}}}));                       // another rank
+}
+
+TEST(Tiles, OfALineOrAGridMayBeMany) {
+  constexpr std::int64_t kRows = 100'000;
+  std::vector<Box> rows, cells;
+  for (std::int64_t i = 0; i < kRows; ++i) {
+    rows.push_back({{i, 0}, {1, 1'000'000}});
+    cells.push_back({{i / 1000 * 7, i % 1000, 0}, {7, 1, 5}});
+  }
+  EXPECT_TRUE(tile({kRows, 1'000'000}, rows));
+  EXPECT_TRUE(tile({kRows / 1000 * 7, 1000, 5}, cells));
+  rows[500] = rows[501];
+  std::swap(cells[500].offset[2], cells[500].extent[2]);
+  EXPECT_FALSE(tile({kRows, 1'000'000}, rows));
+  EXPECT_FALSE(tile({kRows / 1000 * 7, 1000, 5}, cells));
+}
+
+TEST(Tiles, OfTheLargestTensorsAreTold) {
+  constexpr std::int64_t kHalf = std::int64_t{1} << 62;
+  EXPECT_TRUE(tile({kHalf, 2}, {{{0, 0}, {kHalf, 1}}, {{0, 1}, {kHalf, 1}}}));
+  EXPECT_FALSE(tile({kHalf, 2}, {{{0, 0}, {kHalf, 1}}, {{1, 1}, {kHalf - 1, 1}}}));
+  EXPECT_FALSE(tile({4}, {{{1}, {std::numeric_limits<std::int64_t>::max()}}}));
+  EXPECT_FALSE(tile({4}, {{{-1}, {5}}}));
+  EXPECT_FALSE(tile({4}, {{{0}, {5}}, {{5}, {-1}}}));
+}
+
+// The plain way: each element is counted.
+bool tile_plainly(const Shape& shape, const std::vector<Box>& boxes) {
+  std::vector<int> count(static_cast<std::size_t>(volume(shape)));
+  for (const auto& box : boxes) {
+    for (const auto element : elements(shape, box)) ++count[static_cast<std::size_t>(element)];
+  }
+  return std::all_of(count.begin(), count.end(), [](int times) { return times == 1; });
+}
+
+// Boxes cut in two again and again, some of which are then lost, doubled, or put elsewhere.
+std::vector<Box> nearly_a_tiling(const Shape& shape, RandomBoxes& random) {
+  std::vector<Box> boxes = {Box::whole(shape)};
+  const auto any = [&] { return static_cast<std::size_t>(random.draw(static_cast<std::int64_t>(boxes.size()))); };
+  for (auto cuts = shape.empty() ? 0 : random.draw(12); cuts > 0; --cuts) {
+    auto& first = boxes[any()];
+    const auto d = static_cast<std::size_t>(random.draw(static_cast<std::int64_t>(shape.size())));
+    Box second = first;
+    first.extent[d] = random.draw(second.extent[d] + 1);
+    second.offset[d] += first.extent[d];
+    second.extent[d] -= first.extent[d];
+    boxes.push_back(second);
+  }
+  for (auto changes = random.draw(3); changes > 0; --changes) boxes[any()] = random.box(shape);
+  if (random.draw(8) == 0) boxes[any()] = boxes[any()];
+  if (random.draw(8) == 0) boxes.pop_back();
+  return boxes;
+}
+
+TEST(Tiles, AreThoseInWhichEachElementCountsOnce) {
+  RandomBoxes random;
+  int tilings = 0;
+  constexpr int kTrials = 5000;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    const Shape shape = random.shape();
+    const auto boxes = nearly_a_tiling(shape, random);
+    ASSERT_EQ(tile(shape, boxes), tile_plainly(shape, boxes)) << "trial " << trial;
+    tilings += tile(shape, boxes) ? 1 : 0;
+  }
+  EXPECT_GT(tilings, kTrials / 5);
+  EXPECT_LT(tilings, kTrials * 4 / 5);
 }
 
 TEST(Pieces, AreContiguousSmallAndInOrder) {
