@@ -19,6 +19,17 @@ void check_size(std::string_view what, std::size_t size, std::size_t most) {
   if (size > most) throw Error(ExitCode::internal, "the store takes no ", what, " of ", size, " bytes, at most ", most);
 }
 
+std::size_t bounded(std::size_t bytes) {
+  if (bytes > kMaxBytes) throw Error(ExitCode::internal, "the store is full: it holds at most ", kMaxBytes, " bytes");
+  return bytes;
+}
+
+std::size_t size_of_keys(const Message& request) {
+  std::size_t bytes = kUpkeep;
+  for (const auto& key : request.texts) bytes += key.size() + kUpkeep;
+  return bytes;
+}
+
 }  // namespace
 
 void Store::handle(std::int64_t client, Message request, Time now) {
@@ -27,7 +38,7 @@ void Store::handle(std::int64_t client, Message request, Time now) {
     if (request.kind == Kind::get || request.kind == Kind::wait) {
       request.number = std::clamp<std::int64_t>(request.number, 0, kMaxWait);
       const auto until = now + std::chrono::milliseconds(request.number);
-      wait({client, std::move(request), until, ""}, now);
+      wait({client, std::move(request), until}, now);
     } else {
       auto answer = answer_to(request);
       answer.id = id;
@@ -75,6 +86,7 @@ void Store::wait(Waiter waiter, Time now) {
   for (const auto& key : waiter.request.texts) check_size("key", key.size(), kMaxKey);
   if (try_to_answer(waiter)) return;
   if (waiters_.size() == kMaxWaiters) throw Error(ExitCode::internal, "the store has too many who wait");
+  bytes_ = bounded(bytes_ + size_of_keys(waiter.request));
   waiters_.push_back(std::move(waiter));
   expire(now);
 }
@@ -83,10 +95,10 @@ void Store::wait(Waiter waiter, Time now) {
 bool Store::try_to_answer(Waiter& waiter) {
   Message answer{.kind = Kind::reply, .id = waiter.request.id};
   std::size_t size = 0;
-  for (const auto& key : waiter.request.texts) {
-    const auto* const value = find(key);
+  for (std::size_t i = 0; i < waiter.request.texts.size(); ++i) {
+    const auto* const value = find(waiter.request.texts[i]);
     if (value == nullptr) {
-      waiter.missing = key;
+      waiter.missing = i;
       return false;
     }
     size += value->size();
@@ -101,11 +113,20 @@ bool Store::try_to_answer(Waiter& waiter) {
   return true;
 }
 
+template <class Done>
+void Store::end_waits(const Done& done) {
+  waiters_.remove_if([&](Waiter& waiter) {
+    if (!done(waiter)) return false;
+    bytes_ -= size_of_keys(waiter.request);
+    return true;
+  });
+}
+
 void Store::expire(Time now) {
-  waiters_.remove_if([&](const Waiter& waiter) {
+  end_waits([&](const Waiter& waiter) {
     if (waiter.until > now) return false;
     fail(waiter.client, waiter.request.id,
-         Error(ExitCode::peer, "the store: nobody set key '", excerpt(waiter.missing, kShown), "' within ",
+         Error(ExitCode::peer, "the store: nobody set key '", excerpt(waiter.missing_key(), kShown), "' within ",
                in_seconds(std::chrono::milliseconds(waiter.request.number))));
     return true;
   });
@@ -118,20 +139,18 @@ Time Store::next_expiry() const {
 }
 
 void Store::forget(std::int64_t client) {
-  waiters_.remove_if([client](const Waiter& waiter) { return waiter.client == client; });
+  end_waits([client](const Waiter& waiter) { return waiter.client == client; });
 }
 
 void Store::put(const std::string& key, std::string value) {
   check_size("key", key.size(), kMaxKey);
   check_size("value", value.size(), kMaxValue);
   const auto* const old = find(key);
-  const auto bytes =
-      bytes_ + value.size() + (old == nullptr ? key.size() + kUpkeep : 0) - (old == nullptr ? 0 : old->size());
-  if (bytes > kMaxBytes) throw Error(ExitCode::internal, "the store is full: it holds at most ", kMaxBytes, " bytes");
-  bytes_ = bytes;
+  bytes_ =
+      bounded(bytes_ + value.size() + (old == nullptr ? key.size() + kUpkeep : 0) - (old == nullptr ? 0 : old->size()));
   const bool is_new = old == nullptr;
   values_[key] = std::move(value);
-  if (is_new) waiters_.remove_if([&](Waiter& waiter) { return waiter.missing == key && try_to_answer(waiter); });
+  if (is_new) end_waits([&](Waiter& waiter) { return waiter.missing_key() == key && try_to_answer(waiter); });
 }
 
 std::int64_t Store::add(const std::string& key, std::int64_t number) {

@@ -186,6 +186,27 @@ TEST_F(CoordinatorStore, HoldsAtMost256MiBInAll) {
   EXPECT_EQ(answer(Kind::set, {"25", value}).kind, Kind::reply);
 }
 
+TEST_F(CoordinatorStore, CountsTheKeysThatSomebodyWaitsFor) {
+  const std::string full = "the store is full: it holds at most 268435456 bytes";
+  Texts keys(kMaxTexts, std::string(1024, 'k'));
+  constexpr int kFit = 60;  // requests of 4096 keys, each 1 KiB and its upkeep
+  for (int i = 0; i < kFit; ++i) ask(i % 2, 1, Kind::wait, keys, 60'000);
+  EXPECT_THAT(answers_, IsEmpty());
+  EXPECT_EQ(failure(Kind::wait, keys, 60'000), full);
+  EXPECT_EQ(failure(Kind::set, {"big", std::string(kMaxValue, 'v')}), full);
+
+  store_.forget(1);
+  EXPECT_EQ(answer(Kind::set, {"big", std::string(kMaxValue, 'v')}).kind, Kind::reply);
+  store_.expire(start_ + seconds(60));
+  ask(0, 2, Kind::get, keys, 60'000);
+  answer(Kind::set, {keys[0], ""});  // answers it
+  answer(Kind::remove, {keys[0]});
+  take();
+  for (int i = 0; i < kFit - 4; ++i) ask(0, 1, Kind::wait, keys, 60'000);  // big takes the place of 4
+  EXPECT_THAT(answers_, IsEmpty());
+  EXPECT_EQ(failure(Kind::wait, keys, 60'000), full);
+}
+
 TEST_F(CoordinatorStore, GivesAtMostTwoOfTheLargestValuesAtOnce) {
   answer(Kind::set, {"k", std::string(kMaxValue, 'v')});
   EXPECT_EQ(answer(Kind::get, {"k", "k"}).texts.size(), 2U);

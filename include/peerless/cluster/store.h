@@ -1,7 +1,8 @@
 // The coordinator's keys and values, and those who wait for keys: what c10d asks of a store. It knows no network.
 //
-// Bounds    a key has at most 1 KiB, a value kMaxValue, all together 256 MiB with 64 bytes for each key's upkeep.
-//           Beyond them a request fails for him who made it, and changes nothing
+// Bounds    a key has at most 1 KiB, a value kMaxValue, all together 256 MiB with 64 bytes for each key's upkeep; the
+//           keys that somebody waits for count too. Beyond them a request fails for him who made it, and changes
+//           nothing
 // Answers   come through `answer`, from within the call that makes them due: reply or failed under the request's id.
 //           failed says ExitCode::peer where time ran out, internal where the request was wrong
 // Counters  are decimal text, as c10d has them: add makes one of a value that set wrote, and get reads it
@@ -36,12 +37,15 @@ class Store {
     std::int64_t client;
     Message request;  // get or wait
     Time until;
-    std::string missing;
+    std::size_t missing = 0;  // one of the keys that are
+    const std::string& missing_key() const { return request.texts[missing]; }
   };
 
   Message answer_to(Message& request);
   void wait(Waiter waiter, Time now);
   bool try_to_answer(Waiter& waiter);
+  template <class Done>
+  void end_waits(const Done& done);  // of those of whom it holds
   void put(const std::string& key, std::string value);
   std::int64_t add(const std::string& key, std::int64_t number);
   std::string compare_set(const std::string& key, const std::string& expected, const std::string& desired);
