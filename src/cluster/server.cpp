@@ -219,7 +219,8 @@ void Server::hear_members() {
     try {
       link->exchange();
       while (auto message = link->next()) handle(rank, std::move(*message));
-      if (link->unsent() > kTooMuchUnsent) throw Error(ExitCode::peer, "it does not read what it asked for");
+      if (members_[static_cast<std::size_t>(rank)].overdue)
+        throw Error(ExitCode::peer, "it does not read what it asked for");
     } catch (const Error& error) {
       depart(rank, error.what());
     }
@@ -330,9 +331,12 @@ void Server::tell_rank_0() {
 
 // ---- what is said ---------------------------------------------------------------------------------------------------
 
+// One value that is set may answer many requests, long before their member is heard again.
 void Server::post(std::int64_t rank, const Message& message) {
-  auto& link = members_[static_cast<std::size_t>(rank)].link;
-  if (link) link->post(message);
+  auto& member = members_[static_cast<std::size_t>(rank)];
+  if (!member.link || member.overdue) return;
+  member.link->post(message);
+  member.overdue = member.link->unsent() > kTooMuchUnsent;
 }
 
 void Server::post_to_all(const Message& message) {

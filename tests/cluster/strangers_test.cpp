@@ -203,7 +203,7 @@ TEST_F(CoordinatorStrangers, AMemberThatDoesNotReadIsLostAndBlocksNobody) {
   RawConnection member(meeting_.listening.port);
   EXPECT_TRUE(member.shake_hands(meeting_.options_of(1)));
   coming.get();
-  for (std::uint64_t i = 0; i < 10; ++i) {
+  for (std::uint64_t i = 0; i < 1000; ++i) {  // their answers would take 16 GB
     member.send({.kind = Kind::get, .id = i, .number = 60'000, .texts = {"k"}});
   }
   meeting_[0].add("n", 1);

@@ -68,6 +68,7 @@ class Server {
     std::optional<Time> behind_since = std::nullopt;  // others that have begun more exchanges
     bool left = false;                                // said goodbye
     bool reported = false;                            // somebody, and may go without being the culprit
+    bool overdue = false;                             // has not read so much that it gets no more
   };
   struct Report {
     std::int64_t rank;
