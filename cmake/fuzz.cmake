@@ -1,5 +1,6 @@
 # The fuzz targets, tests/fuzz/TARGET.cpp. fuzz_tests replays their corpora, in every build. Where the code tells libFuzzer
-# what it covers (the preset `fuzz`), fuzz_TARGET is a program of its own; `fuzz_targets` builds them all.
+# what it covers (the preset `fuzz`), fuzz_TARGET is a program of its own; `fuzz_targets` builds them all. For some,
+# tests/fuzz/mutators knows how to change an input so that it keeps its form.
 
 set(fuzz_targets journal manifest messages node_list overrides round_trip safetensors sentencepiece shard yaml)
 list(TRANSFORM fuzz_targets PREPEND ${CMAKE_SOURCE_DIR}/tests/fuzz/ OUTPUT_VARIABLE fuzz_sources)
@@ -22,5 +23,9 @@ if(PEERLESS_SANITIZE MATCHES fuzzer)
     target_compile_definitions(fuzz_${target} PRIVATE PEERLESS_FUZZ_TARGET=${target})
     target_link_libraries(fuzz_${target} PRIVATE fuzz_target peerless_cluster peerless_options -fsanitize=fuzzer)
     add_dependencies(fuzz_targets fuzz_${target})
+  endforeach()
+  foreach(target manifest safetensors)
+    set(mutators ${CMAKE_SOURCE_DIR}/tests/fuzz/mutators)
+    target_sources(fuzz_${target} PRIVATE ${mutators}/json.cpp ${mutators}/${target}.cpp)
   endforeach()
 endif()
