@@ -20,11 +20,16 @@ void check_file_name(std::string_view name) {
   PEERLESS_CHECK(stays, "the file name ", name);
 }
 
+// Each pair is compared, as tile() does not.
 void check_slices(const StoredTensor& tensor, std::size_t num_files) {
   std::int64_t elements = 0;
   for (const auto& [file, box] : tensor.slices) {
     PEERLESS_CHECK(file < num_files && box.offset.size() == tensor.shape.size(), tensor.name);
     elements += volume(box.extent);
+    for (const auto& other : tensor.slices) {
+      if (&other.box == &box) break;
+      for_each_shared_run(box, other.box, [&](auto...) { PEERLESS_CHECK(false, tensor.name, ": slices overlap"); });
+    }
   }
   PEERLESS_CHECK(elements == volume(tensor.shape), tensor.name, ": ", elements, " elements");
 }
