@@ -96,6 +96,23 @@ std::uint64_t sum(const std::vector<std::string>& sizes) {
   return bytes;
 }
 
+std::string part_name(std::int64_t part, std::int64_t parts) {
+  return concat("state-", zero_padded(part, 5), "-of-", zero_padded(parts, 5), ".safetensors");
+}
+
+// What process 0 is told of all parts.
+std::vector<SavedPart> to_parts(const std::vector<std::string>& texts) {
+  std::vector<SavedPart> parts;
+  const auto count = static_cast<std::int64_t>(texts.size());
+  for (std::int64_t rank = 0; rank < count; ++rank) {
+    parts.push_back(to_part(texts[static_cast<std::size_t>(rank)], rank));
+    const auto& name = parts.back().file.name;
+    if (name != part_name(rank, count))
+      throw Error(ExitCode::peer, "process ", rank, " wrote ", excerpt(name), ", not ", part_name(rank, count));
+  }
+  return parts;
+}
+
 bool is_empty_slice(const StateEntry& entry) { return entry.bytes.empty() && !entry.whole(); }
 
 }  // namespace
@@ -139,7 +156,7 @@ SavedPart write_part(Files& files, const fs::path& temporary, std::vector<Stored
   std::vector<safetensors::Tensor> layout;
   for (const auto& slice : slices) layout.push_back({slice.name, slice.dtype, slice.slices.front().box.extent});
   const auto header = safetensors::lay_out(std::move(layout), {{"format", "peerless"}});
-  auto name = concat("state-", zero_padded(part, 5), "-of-", zero_padded(parts, 5), ".safetensors");
+  auto name = part_name(part, parts);
   HashedOutput output(files, temporary / name, header.file_size());
   const auto head = safetensors::encode(header);
   output.write(std::as_bytes(std::span(head)));
@@ -195,8 +212,7 @@ void save_together(Peers& peers, Files& files, const fs::path& folder, const Sta
     const auto texts = peers.collect(to_text(part));
     together_on_disk(peers, [&] {
       if (!leads) return;
-      std::vector<SavedPart> parts;
-      for (const auto& text : texts) parts.push_back(to_part(text, static_cast<std::int64_t>(parts.size())));
+      const auto parts = to_parts(texts);
       may_commit();
       save.commit(parts);
     });

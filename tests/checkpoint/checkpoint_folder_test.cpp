@@ -4,10 +4,8 @@
 
 #include <fstream>
 
-#include "tests/checkpoint/small_state.h"
+#include "tests/checkpoint/small_folder.h"
 #include "tests/support/complaint.h"
-#include "tests/support/faulty_files.h"
-#include "tests/support/memory_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
@@ -17,35 +15,11 @@ using test::complaint;
 using test::Complaint;
 using test::SmallRun;
 
-class CheckpointFolderTest : public testing::Test {
+class CheckpointFolderTest : public test::SmallFolder {
  protected:
-  void save(std::int64_t step) {
-    SmallRun run(step);
-    folder.save(run.state(), run.info());
-  }
-
-  // What the newest good checkpoint holds; checked against what was saved.
-  std::int64_t newest() {
-    const auto checkpoint = folder.newest_intact();
-    if (!checkpoint) return -1;
-    SmallRun run;
-    checkpoint->load(run.state());
-    EXPECT_EQ(run, SmallRun(checkpoint->info().step));
-    return run.step;
-  }
-
-  std::string& content(std::int64_t step, const std::string& name) {
-    return files.content(folder.path() / step_name(step) / name);
-  }
-
   Complaint opening(std::int64_t step) {
     return complaint([&] { Checkpoint::open_verified(faulty, folder.path() / step_name(step)); });
   }
-
-  const std::string part = "state-00000-of-00001.safetensors";
-  MemoryFiles files;
-  FaultyFiles faulty{files};
-  CheckpointFolder folder{faulty, "/runs/a/checkpoints"};
 };
 
 TEST_F(CheckpointFolderTest, WhatWasSavedIsLoadedBitForBit) {
@@ -318,73 +292,6 @@ TEST_F(CheckpointFolderTest, APartOfTheTensorsMayBeLoaded) {
   folder.open(2).load_some(weights);
   EXPECT_EQ(run.weight, SmallRun(2).weight);
   EXPECT_EQ(run.moment, SmallRun().moment);
-}
-
-// ---- retention
-
-TEST_F(CheckpointFolderTest, PruningKeepsTheNewestGoodOnes) {
-  for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
-  EXPECT_EQ(folder.prune(3), (std::vector<std::int64_t>{2, 1}));
-  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3}));
-  EXPECT_EQ(files.list(folder.path()).size(), 3u);
-  EXPECT_EQ(folder.prune(3), (std::vector<std::int64_t>{}));
-  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3}));
-}
-
-TEST_F(CheckpointFolderTest, DamagedOnesDoNotCountAsKept) {
-  for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
-  content(5, part).pop_back();
-  content(3, Manifest::kFileName).pop_back();
-  folder.prune(2);
-  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 3, 2}));
-  EXPECT_EQ(newest(), 4);
-}
-
-TEST_F(CheckpointFolderTest, SomeAreKeptBesideTheNewest) {
-  for (const std::int64_t step : {1, 2, 3, 4, 5}) save(step);
-  EXPECT_EQ(folder.surplus(2, {0, 2}), (std::vector<std::int64_t>{3, 1}));
-  EXPECT_EQ(folder.steps().size(), 5u);
-  EXPECT_EQ(folder.prune(2, {0, 2}), (std::vector<std::int64_t>{3, 1}));
-  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{5, 4, 2}));
-}
-
-TEST_F(CheckpointFolderTest, WhereOneToBeKeptIsNotThereTheOneBeforeIs) {
-  for (const std::int64_t step : {1, 2, 3, 5, 6, 7}) save(step);
-  content(3, part).pop_back();
-  folder.prune(2, {4});
-  EXPECT_EQ(folder.steps(), (std::vector<std::int64_t>{7, 6, 2}));
-}
-
-TEST_F(CheckpointFolderTest, TheNewestUpToAStep) {
-  for (const std::int64_t step : {1, 3, 5}) save(step);
-  EXPECT_EQ(folder.newest_intact(4)->info().step, 3);
-  EXPECT_FALSE(folder.newest_intact(0));
-}
-
-TEST_F(CheckpointFolderTest, KeepingOnlyOneIsRefused) { EXPECT_THROW(folder.prune(1), BrokenInvariant); }
-
-TEST_F(CheckpointFolderTest, GoingBackSetsAsideWhatCameAfter) {
-  for (const std::int64_t step : {1, 2, 3}) save(step);
-  const auto was = content(3, part);
-  folder.set_aside_after(1);
-  EXPECT_EQ(newest(), 1);
-  EXPECT_EQ(files.list(folder.path()),
-            (std::vector<std::string>{"aside-step-000000000002", "aside-step-000000000003", "step-000000000001"}));
-  EXPECT_EQ(files.content(folder.path() / "aside-step-000000000003" / part), was);
-  save(2);
-  folder.set_aside_after(1);  // again: what lies aside stays
-  EXPECT_EQ(newest(), 1);
-  folder.prune(2);
-  EXPECT_EQ(files.list(folder.path()), (std::vector<std::string>{"aside-2-step-000000000002", "aside-step-000000000002",
-                                                                 "aside-step-000000000003", "step-000000000001"}));
-}
-
-TEST_F(CheckpointFolderTest, GoingBackIsDurable) {
-  for (const std::int64_t step : {1, 2}) save(step);
-  folder.set_aside_after(1);
-  files.crash(Loss::unsynced);
-  EXPECT_EQ(newest(), 1);
-  EXPECT_TRUE(exists(files, folder.path() / "aside-step-000000000002" / Manifest::kFileName));
 }
 
 // ---- what a path means

@@ -2,6 +2,7 @@
 // save; to one of two processes or to both, once or in a storm; while data do not come; and where a kill follows sooner
 // than a save can end. They must end with exit 75 and all that was done durable, or said to be lost, and go on from
 // there as if nothing had been.
+#include <csignal>
 #include <fstream>
 
 #include "tests/reliability/trainer/job.h"
@@ -27,6 +28,7 @@ void wait_until_it_hears(const Process& process) {
 class Signals {
  public:
   Signals() {
+    std::signal(SIGHUP, SIG_DFL);  // under nohup a process would not hear it
     const auto begin = std::chrono::steady_clock::now();
     job_.run("whole");
     seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
