@@ -51,10 +51,10 @@ class Trial {
       result.failures.push_back(concat("operation ", operation, ": one error ended the training"));
     files_.arm();
     result.trials += met ? 1 : 0;
-    check(result);
+    check(memory_, training_.folder, acknowledged_, result);
     if (!train())
       result.failures.push_back(concat("operation ", operation, ": no training on a disk that works again"));
-    check(result);
+    check(memory_, training_.folder, acknowledged_, result);
     for (const auto& left : memory_.list(training_.folder))
       if (!left.starts_with("step-")) result.failures.push_back(concat("operation ", operation, " leaves ", left));
     return met;
@@ -68,15 +68,6 @@ class Trial {
       return true;
     } catch (const Error&) {
       return false;
-    }
-  }
-
-  void check(Result& result) {
-    try {
-      if (loadable(CheckpointFolder(memory_, training_.folder)) < acknowledged_) ++result.lost;
-    } catch (const Error& error) {
-      ++result.unloadable;
-      result.failures.emplace_back(error.what());
     }
   }
 

@@ -49,15 +49,15 @@ class Kill {
     const std::string struck = notes_->struck.data();
     result.trials += struck == "none" ? 0 : 1;
     ++result.histogram[struck];
-    check(result);
+    check(disk(), trial_, notes_->acknowledged, result);
     if (twice) {
       run(point.mode, trial_, kSaves, at({point.mode, Victim::both, static_cast<int>(1 + random() % 60)}));
-      check(result);
+      check(disk(), trial_, notes_->acknowledged, result);
     }
     const auto codes = run(point.mode, trial_, kSaves, {});
     if (codes != std::vector{0, 0})
       result.failures.push_back(concat("recovery ends with ", codes[0], " and ", codes[1]));
-    check(result);
+    check(disk(), trial_, notes_->acknowledged, result);
     for (const auto& left : disk().list(trial_))
       if (!left.starts_with("step-")) result.failures.push_back(concat("recovery leaves ", left));
   }
@@ -90,15 +90,6 @@ class Kill {
     return live_as_processes(
         {.folder = folder, .saves = saves, .mode = mode}, *notes_,
         hook_of ? hook_of : [](std::int64_t) { return Hook(); });
-  }
-
-  void check(Result& result) {
-    try {
-      if (loadable(CheckpointFolder(disk(), trial_)) < notes_->acknowledged) ++result.lost;
-    } catch (const Error& error) {
-      ++result.unloadable;
-      result.failures.emplace_back(error.what());
-    }
   }
 
   TemporaryFolder folder_;

@@ -159,7 +159,7 @@ class Ours {
     result_.trials += struck == "none" ? 0 : 1;
     ++result_.histogram[struck];
     if (volume_.mount())
-      check();
+      check(disk(), folder(), notes_->acknowledged, result_);
     else
       result_.failures.emplace_back("cannot be mounted again");
   }
@@ -167,15 +167,6 @@ class Ours {
  private:
   fs::path folder() const { return volume_.root() / "checkpoints"; }
   Training training(SaveMode mode) const { return {.folder = folder(), .saves = 3, .mode = mode}; }
-
-  void check() {
-    try {
-      if (loadable(CheckpointFolder(disk(), folder())) < notes_->acknowledged) ++result_.lost;
-    } catch (const Error& error) {
-      ++result_.unloadable;
-      result_.failures.emplace_back(error.what());
-    }
-  }
 
   Volume volume_;
   Result& result_;
@@ -221,12 +212,7 @@ Result ours_in_memory(const Request& request) {
       }
       loss < 4 ? memory.crash(static_cast<Loss>(loss)) : memory.crash(random());
       ++result.trials;
-      try {
-        if (loadable(CheckpointFolder(memory, training.folder)) < acknowledged) ++result.lost;
-      } catch (const Error& error) {
-        ++result.unloadable;
-        result.failures.emplace_back(error.what());
-      }
+      check(memory, training.folder, acknowledged, result);
     }
   }
   return result;

@@ -14,6 +14,7 @@
 #include "peerless/checkpoint/config.h"
 #include "peerless/checkpoint/run_lock.h"
 #include "peerless/checkpoint/saver.h"
+#include "tests/reliability/campaign.h"
 
 namespace peerless::reliability {
 
@@ -76,6 +77,16 @@ inline std::int64_t loadable(const CheckpointFolder& folder, std::int64_t rows =
 
 // Whose name is found in the folder is dead: a trial need not wait to see that.
 constexpr LockTiming kNobodyElse{.beat = std::chrono::hours(1), .patience = std::chrono::milliseconds(0)};
+
+// A trial's verdict: what is there is right, and at least as new as what was acknowledged.
+inline void check(Files& files, const std::filesystem::path& folder, std::int64_t acknowledged, Result& result) {
+  try {
+    if (loadable(CheckpointFolder(files, folder)) < acknowledged) ++result.lost;
+  } catch (const Error& error) {
+    ++result.unloadable;
+    result.failures.emplace_back(error.what());
+  }
+}
 
 struct Training {
   std::filesystem::path folder;
