@@ -294,6 +294,9 @@ TEST_F(SaveTest, AProcessThatTellsWhatNoneWritesFailsTheSave) {
             (Complaint{ExitCode::peer, "process 1: expected the size of its state in bytes, got \"-1\""}));
   EXPECT_EQ(save_beside({"many", ""}).code, ExitCode::peer);
   EXPECT_EQ(save_beside({"8", "", "", "{}", ""}).code, ExitCode::peer);
+  const auto of_a_file = [](const std::string& name) { return to_text({{name, 8, {1, 2}, {3}}, {}}); };
+  EXPECT_EQ(save_beside({"8", "", "", of_a_file("../a"), ""}),
+            (Complaint{ExitCode::peer, "process 1 wrote ../a, not state-00001-of-00002.safetensors"}));
 }
 
 }  // namespace
