@@ -55,7 +55,10 @@ class Child {
  public:
   explicit Child(const std::function<void()>& work, pid_t group = 0) : id_(::fork()) {
     PEERLESS_CHECK(id_ >= 0, "fork");
-    if (id_ > 0) return;
+    if (id_ > 0) {
+      ::setpgid(id_, group);  // as the child does: whichever comes first, the group is there before the next child is
+      return;
+    }
     ::setpgid(0, group);
     ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
     try {
