@@ -23,12 +23,17 @@ constexpr mode_t kFolderMode = 0750;
 constexpr std::string_view kCannotSync =
     "sync the folder (its file system cannot, so nothing there is durable; take another)";
 
-// A file that is there, or is made with our rights and not those of the umask. None, and errno, where it cannot be had.
+// A new file with our rights and not those of the umask. None, and errno, where it cannot be had.
+Descriptor make(const Path& file, int flags) {
+  Descriptor made(retry_interrupted([&] { return ::open(file.c_str(), flags | O_CREAT | O_EXCL, kFileMode); }));
+  return made.get() < 0 || ::fchmod(made.get(), kFileMode) == 0 ? std::move(made) : Descriptor();
+}
+
+// The file that is there, or a new one.
 Descriptor open_or_make(const Path& file, int flags) {
   for (;;) {
-    Descriptor made(retry_interrupted([&] { return ::open(file.c_str(), flags | O_CREAT | O_EXCL, kFileMode); }));
-    if (made.get() >= 0) return ::fchmod(made.get(), kFileMode) == 0 ? std::move(made) : Descriptor();
-    if (errno != EEXIST) return made;
+    Descriptor made = make(file, flags);
+    if (made.get() >= 0 || errno != EEXIST) return made;
     Descriptor there(retry_interrupted([&] { return ::open(file.c_str(), flags); }));
     if (there.get() >= 0 || errno != ENOENT) return there;  // it may be gone meanwhile
   }
@@ -151,10 +156,8 @@ class DiskLock : public FileLock {
 class Disk : public Files {
  public:
   std::unique_ptr<OutputFile> create(const Path& file) override {
-    Descriptor descriptor(
-        retry_interrupted([&] { return ::open(file.c_str(), kOutput | O_CREAT | O_EXCL, kFileMode); }));
-    if (descriptor.get() < 0 || ::fchmod(descriptor.get(), kFileMode) != 0)
-      throw IoError(code_of_making(errno), "create", file, errno);
+    Descriptor descriptor = make(file, kOutput);
+    if (descriptor.get() < 0) throw IoError(code_of_making(errno), "create", file, errno);
     return std::make_unique<DiskOutput>(file, std::move(descriptor));
   }
 
