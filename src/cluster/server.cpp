@@ -45,7 +45,10 @@ Server::Server(int listening, Options options)
     : options_(std::move(options)),
       listening_(listening),
       members_(static_cast<std::size_t>(options_.world_size)),
-      store_([this](std::int64_t client, const Message& answer) { post(client, answer); }) {
+      store_([this](std::int64_t client, const Message& answer) {
+        post(client, answer);
+        return !members_[static_cast<std::size_t>(client)].overdue;
+      }) {
   PEERLESS_CHECK(options_.world_size > 0 && options_.world_size < std::int64_t{kMaxTexts}, "one row for each rank");
   ::fcntl(listening, F_SETFL, O_NONBLOCK);
   ::fcntl(listening, F_SETFD, FD_CLOEXEC);

@@ -42,7 +42,7 @@ void Store::handle(std::int64_t client, Message request, Time now) {
     } else {
       auto answer = answer_to(request);
       answer.id = id;
-      answer_(client, answer);
+      give(client, answer);
     }
   } catch (const Error& error) {
     fail(client, id, error);
@@ -93,6 +93,7 @@ void Store::wait(Waiter waiter, Time now) {
 
 // Else notes which key is missing.
 bool Store::try_to_answer(Waiter& waiter) {
+  if (take_no_more_.contains(waiter.client)) return true;
   Message answer{.kind = Kind::reply, .id = waiter.request.id};
   std::size_t size = 0;
   for (std::size_t i = 0; i < waiter.request.texts.size(); ++i) {
@@ -108,7 +109,7 @@ bool Store::try_to_answer(Waiter& waiter) {
     fail(waiter.client, waiter.request.id,
          Error(ExitCode::internal, "the store gives at most ", 2 * kMaxValue, " bytes at once, asked for ", size));
   } else {
-    answer_(waiter.client, answer);
+    give(waiter.client, answer);
   }
   return true;
 }
@@ -139,6 +140,7 @@ Time Store::next_expiry() const {
 }
 
 void Store::forget(std::int64_t client) {
+  take_no_more_.erase(client);
   end_waits([client](const Waiter& waiter) { return waiter.client == client; });
 }
 
@@ -194,9 +196,13 @@ const std::string* Store::find(const std::string& key) const {
   return found == values_.end() ? nullptr : &found->second;
 }
 
-void Store::fail(std::int64_t client, std::uint64_t id, const Error& error) const {
-  answer_(client,
-          {.kind = Kind::failed, .id = id, .number = static_cast<std::int64_t>(error.code()), .texts = {error.what()}});
+void Store::give(std::int64_t client, const Message& answer) {
+  if (!take_no_more_.contains(client) && !answer_(client, answer)) take_no_more_.insert(client);
+}
+
+void Store::fail(std::int64_t client, std::uint64_t id, const Error& error) {
+  give(client,
+       {.kind = Kind::failed, .id = id, .number = static_cast<std::int64_t>(error.code()), .texts = {error.what()}});
 }
 
 }  // namespace peerless::cluster

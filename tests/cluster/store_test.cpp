@@ -22,7 +22,9 @@ class CoordinatorStore : public ::testing::Test {
     const auto what = answer.kind == Kind::failed ? " failed: " : ": ";
     answers_.push_back(concat(client, "/", answer.id, what, answer.number, ", ", join(answer.texts, " ")));
     last_ = answer;
+    return client != full_;
   }};
+  std::int64_t full_ = kNobody - 1;  // takes no more
   Message last_ = {};
   const Time start_ = Clock::now();
 
@@ -157,6 +159,21 @@ TEST_F(CoordinatorStore, WhoIsForgottenGetsNoAnswer) {
   store_.forget(1);
   ask(kNobody, 1, Kind::set, {"k", ""});
   EXPECT_THAT(take(), ElementsAre("2/6: 0, ", "-1/1: 0, "));
+}
+
+TEST_F(CoordinatorStore, WhoTakesNoMoreGetsNoMoreUntilItIsForgotten) {
+  full_ = 1;
+  for (const std::uint64_t id : {5, 6, 7}) ask(1, id, Kind::wait, {"k"}, 1000);
+  ask(2, 8, Kind::wait, {"k"}, 1000);
+  ask(kNobody, 1, Kind::set, {"k", ""});
+  EXPECT_THAT(take(), ElementsAre("1/5: 0, ", "2/8: 0, ", "-1/1: 0, "));
+  ask(1, 9, Kind::count, {});
+  ask(1, 10, Kind::get, {"k"});
+  EXPECT_THAT(take(), IsEmpty());
+  full_ = kNobody - 1;
+  store_.forget(1);
+  ask(1, 11, Kind::count, {});
+  EXPECT_THAT(take(), ElementsAre("1/11: 1, "));
 }
 
 TEST_F(CoordinatorStore, IsBounded) {

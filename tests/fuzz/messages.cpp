@@ -18,7 +18,10 @@ void check_answer(const Message& answer) {
 
 // Members by turns ask what the frames say; time passes between them. Whether there is nothing else than frames.
 bool ask_store(std::string_view bytes) {
-  Store store([](std::int64_t, const Message& answer) { check_answer(answer); });
+  Store store([](std::int64_t, const Message& answer) {
+    check_answer(answer);
+    return true;
+  });
   Time now{};
   for (std::int64_t client = 0;; client = (client + 1) % 3) {
     const auto decoded = decode(bytes, kMaxMessage);

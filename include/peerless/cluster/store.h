@@ -4,7 +4,8 @@
 //           keys that somebody waits for count too. Beyond them a request fails for him who made it, and changes
 //           nothing
 // Answers   come through `answer`, from within the call that makes them due: reply or failed under the request's id.
-//           failed says ExitCode::peer where time ran out, internal where the request was wrong
+//           failed says ExitCode::peer where time ran out, internal where the request was wrong. Where `answer` says
+//           false, that client takes no more: it gets none, and none is made up for it, until it is forgotten
 // Counters  are decimal text, as c10d has them: add makes one of a value that set wrote, and get reads it
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <list>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "peerless/base/error.h"
@@ -22,7 +24,7 @@ namespace peerless::cluster {
 
 class Store {
  public:
-  using Answer = std::function<void(std::int64_t client, const Message& answer)>;
+  using Answer = std::function<bool(std::int64_t client, const Message& answer)>;
 
   explicit Store(Answer answer) : answer_(std::move(answer)) {}
 
@@ -51,9 +53,11 @@ class Store {
   std::string compare_set(const std::string& key, const std::string& expected, const std::string& desired);
   bool remove(const std::string& key);
   const std::string* find(const std::string& key) const;
-  void fail(std::int64_t client, std::uint64_t id, const Error& error) const;
+  void give(std::int64_t client, const Message& answer);
+  void fail(std::int64_t client, std::uint64_t id, const Error& error);
 
   Answer answer_;
+  std::unordered_set<std::int64_t> take_no_more_;  // clients
   std::unordered_map<std::string, std::string> values_;
   std::size_t bytes_ = 0;
   std::list<Waiter> waiters_;
