@@ -9,7 +9,7 @@
 namespace peerless {
 namespace {
 
-constexpr std::size_t kMaxNodes = 65536;
+constexpr std::size_t kMaxNodes = 4096;
 constexpr std::size_t kMaxName = 253;
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kInNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";

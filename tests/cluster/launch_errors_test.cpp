@@ -142,7 +142,7 @@ TEST(Launch, SlurmsListsAreChecked) {
             "SLURM_STEP_TASKS_PER_NODE: must be from 1 to 4, as SLURM_STEP_NUM_TASKS is 4, "
             "got 9; set it to the number of processes on this host");
   EXPECT_EQ(refused(with(kSrun, {{"SLURM_STEP_NODELIST", "n[1-"}})),
-            "SLURM_STEP_NODELIST: a bracket without end, at '[1-'; expected up to 65536 names, as in node[01-03,7],x5");
+            "SLURM_STEP_NODELIST: a bracket without end, at '[1-'; expected up to 4096 names, as in node[01-03,7],x5");
   EXPECT_EQ(detect(with(kSrun, {{"SLURM_STEP_NODELIST", "n[1-"}, {"MASTER_ADDR", "n2"}})).host, "n2");
 }
 

@@ -9,7 +9,7 @@ bool node_list(Bytes bytes) {
   std::vector<std::string> nodes;
   if (!accepts(ExitCode::config, [&] { nodes = expand_node_list(text_of(bytes), "SLURM_STEP_NODELIST"); }))
     return false;
-  PEERLESS_CHECK(!nodes.empty() && nodes.size() <= 65536, nodes.size(), " nodes");
+  PEERLESS_CHECK(!nodes.empty() && nodes.size() <= 4096, nodes.size(), " nodes");
   const bool few = nodes.size() <= 1000;  // of many, a look at the first: inputs a second count too
   for (const auto& node : std::span(nodes).first(few ? nodes.size() : 1)) {
     PEERLESS_CHECK(!node.empty() && node.size() <= 253, "a name of ", node.size(), " bytes");

@@ -5,7 +5,8 @@
 // Brackets  stand anywhere in a name, also several times (the last varies fastest) and before its end:
 //           "rack[1-2]n[01-04]-ib". They hold numbers and ranges, separated by commas
 // Ranges    keep the leading zeros of their first number: 08-10 is 08, 09, 10
-// Limits    65,536 nodes, with names of 253 characters (as in DNS): a hostile list cannot exhaust the memory
+// Limits    4096 nodes (no more processes train together), with names of 253 characters (as in DNS): a hostile list
+//           cannot exhaust the memory
 // Errors    config  "WHERE: ...": the list is malformed, or beyond the limits
 // Source    Slurm, hostlist_create in src/common/hostlist.c
 #pragma once
