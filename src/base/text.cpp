@@ -92,6 +92,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   std::size_t fewest = std::min(word.size(), std::max<std::size_t>(2, word.size() / 3) + 1);
   for (const auto& candidate : candidates) {
+    const auto [shorter, longer] = std::minmax({word.size(), candidate.size()});
+    if (longer - shorter >= fewest) continue;  // it takes so many at least
     const auto needed = edits(word, candidate);
     if (needed < fewest) best = candidate, fewest = needed;
   }
