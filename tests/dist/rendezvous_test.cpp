@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -51,6 +53,24 @@ TEST(Rendezvous, ProcessesMeetAtAPort) {
 TEST(Rendezvous, ProcessesMeetInAFile) {
   const TemporaryFolder folder;
   as_threads({.launcher = "flags", .world_size = 2, .file = folder / "meeting"}, exchange_something);
+}
+
+std::int64_t batch_threads() {
+  std::int64_t count = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task"))
+    count += ::sched_getscheduler(std::stoi(thread.path().filename())) == SCHED_BATCH ? 1 : 0;
+  return count;
+}
+
+// Those of gloo's devices, and no other.
+TEST(Rendezvous, ThreadsThatOnlyWaitTakeNoProcessorFromOthers) {
+  const TemporaryFolder folder;
+  as_threads({.launcher = "flags", .world_size = 2, .file = folder / "meeting"}, [](World& world) {
+    EXPECT_GE(batch_threads(), 1);
+    EXPECT_LE(batch_threads(), 2);
+    EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
+    world.leave();
+  });
 }
 
 TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(World({}, {}).communicator().world_size(), 1); }
