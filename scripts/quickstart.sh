@@ -4,10 +4,12 @@
 #
 #   scripts/quickstart.sh          15 to 40 minutes on 2 cores from nothing, under 4 GB of disk beside the set-up
 #
-# Results: runs/quickstart (one PEER layer), runs/quickstart-dense (its dense twin of equal FLOPs per token).
+# Results: runs/quickstart (one PEER layer), runs/quickstart-dense (its dense twin of equal FLOPs per token). Each time it
+# begins anew: these, and data/work/cpp-*, are removed.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. scripts/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+expect_none "$@"
+cd "$root"
 
 begin=$SECONDS
 say() { printf '\n== [%3d s] %s\n' $((SECONDS - begin)) "$*"; }

@@ -22,7 +22,7 @@ for argument in "$@"; do
     --launchers) launchers=yes ;;
     --campaigns) campaigns=yes ;;
     --no-packages) packages=no ;;
-    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    -h | --help) show_help ;;
     *) die "unknown argument '$argument'" "usage: scripts/setup.sh [--cuda] [--dev] [--launchers] [--campaigns] [--no-packages]" ;;
   esac
 done

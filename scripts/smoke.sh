@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The main job in three minutes, on the small corpus of this repository: tokenizer, shards, training with a stop and a resume,
 # `checkpoint diff` against the run that never stopped, evaluation, a sample; and each block of a family, stopped and resumed.
+# It needs build/release/peerless.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+expect_none "$@"
 cd "$root"
 
 peerless=$root/build/release/peerless

@@ -18,7 +18,7 @@ preset=release names=()
 while (($# > 0)); do
   case $1 in
     --preset) preset=${2:?--preset needs a name}; shift ;;
-    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    -h | --help) show_help ;;
     -*) die "unknown argument '$1'" "see scripts/test.sh --help" ;;
     *) names+=("$1") ;;
   esac

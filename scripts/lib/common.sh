@@ -11,6 +11,21 @@ die() {
   exit 1
 }
 
+# What stands at the head of the script that is run.
+show_help() {
+  sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$root/scripts/$(basename "$0")"
+  exit 0
+}
+
+# For a script that takes no arguments.
+expect_none() {
+  case ${1:-} in
+    '') ;;
+    -h | --help) show_help ;;
+    *) die "unknown argument '$1'" "$0 takes none" ;;
+  esac
+}
+
 # What every script configures with: flags that are equal where ccache is to share.
 configure() { cmake --preset "$1" ${CI:+-DPEERLESS_WERROR=ON} "${@:2}"; } # PRESET [ARGUMENTS]
 

@@ -34,11 +34,11 @@ struct Verdict {
   std::size_t tensors;
 
   const char* state() const {
-    return code == ExitCode::ok ? "good" : code == ExitCode::data ? "damaged" : "unreadable";
+    return code == ExitCode::ok ? "intact" : code == ExitCode::data ? "damaged" : "unreadable";
   }
   std::string line() const {
     if (code != ExitCode::ok) return concat(path, "  ", state(), ": ", fault);
-    return concat(path, "  good, ", human_bytes(static_cast<double>(bytes)), " in ", tensors, " tensors");
+    return concat(path, "  intact, ", human_bytes(static_cast<double>(bytes)), " in ", tensors, " tensors");
   }
   Json json() const {
     Json json{{"path", path.string()}, {"step", or_null(step_in(path))}, {"state", state()}};
@@ -83,7 +83,7 @@ void verify(const std::string& path, bool as_json) {
     ++bad;
     if (code != ExitCode::data) code = verdict.code;
   }
-  if (bad > 0) throw Error(code, path, ": ", bad, bad == 1 ? " checkpoint is" : " checkpoints are", " not good");
+  if (bad > 0) throw Error(code, path, ": ", bad, bad == 1 ? " checkpoint is" : " checkpoints are", " not intact");
 }
 
 bool print_differences(const std::string& a, const std::string& b, bool as_json) {
@@ -136,8 +136,10 @@ void add_average(CLI::App& group) {
   auto options = std::make_shared<Options>();
   auto* verb = group.add_subcommand(
       "average", "write the mean of the weights of several checkpoints, to evaluate or begin a run with");
-  verb->add_option("checkpoints", options->checkpoints,
-                   "two or more of one model, each a checkpoint, or a run for its newest intact one")
+  verb->add_option(
+          "checkpoints", options->checkpoints,
+          "two or more of one model, each a checkpoint, or a run for its newest intact one; step and config are of "
+          "the first")
       ->required();
   verb->add_option("--out", options->folder, "where step-.../ is to be: a new folder")->required();
   verb->callback([options] { write_average(options->checkpoints, options->folder); });

@@ -44,6 +44,7 @@ class KeyList {
   void part(const Leaf& type, const void* value, Key key, const Rule& rule) {
     if (key.default_value.empty())
       key.default_value = is_required(type, rule, value) ? "required" : one_line(type, value);
+    if (!type.pattern.empty()) key.rule = concat(type.expected, key.rule.empty() ? "" : "; ", key.rule);
     keys.push_back(std::move(key));
   }
 
@@ -162,7 +163,8 @@ std::string explain_key(const Key& key, const std::vector<Key>& all) {
   if (!key.default_value.empty()) out += concat("  default:    ", key.default_value, "\n");
   if (!key.rule.empty()) out += concat("  must be:    ", key.rule, "\n");
   if (key.is_section) out += concat("  keys:       ", join(names_below(key, all), ", "), "\n");
-  return out + concat("  at resume:  ", at_resume(key.resume), "\n");
+  if (!key.is_section) out += concat("  at resume:  ", at_resume(key.resume), "\n");
+  return out;
 }
 
 std::string in_table(std::string_view text) {
@@ -181,7 +183,7 @@ std::string table_row(const Key& key) {
   const std::string shown =
       key.default_value == "not set" || key.default_value == "required" ? key.default_value : code(key.default_value);
   return concat("| ", code(key.name), " | ", in_table(key.type), " | ", shown, " | ", in_table(key.rule), " | ",
-                at_resume(key.resume), " | ", in_table(key.help), " |\n");
+                key.is_section ? "" : at_resume(key.resume), " | ", in_table(key.help), " |\n");
 }
 
 }  // namespace
@@ -223,7 +225,11 @@ std::string markdown(const Record& type) {
       "# Configuration keys\n\n"
       "Generated from the declarations of the config structs; do not edit. A name in brackets is the `kind` that has "
       "the\n"
-      "key, `*` an element of a list. *At resume* says whether a value may differ from the checkpoint's.\n";
+      "key, `*` an element of a list, which a command line calls by its number: `model.layers.0.ffw.top_k=4`. *At "
+      "resume* says\n"
+      "whether a value may differ from the checkpoint's: *free*: it may; *with --override*: if the command says "
+      "`--override KEY`;\n"
+      "*must match*: never, that takes a new run.\n";
   std::map<const Record*, std::string> told;  // of kinds, where their table is
   for (const std::string& section : sections) {
     out += concat("\n## ", section_title(section), "\n\n");

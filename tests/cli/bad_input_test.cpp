@@ -266,15 +266,15 @@ TEST_F(BadInput, InACheckpoint) {
   auto bytes = test::content(job.folder() / weights);
   bytes[bytes.size() / 2] ^= 1;
   test::write(job.folder() / weights, bytes);
-  expect(job.run({"checkpoint", "verify", newest}), 65, newest + ": 1 checkpoint is not good");
+  expect(job.run({"checkpoint", "verify", newest}), 65, newest + ": 1 checkpoint is not intact");
   const auto all = job.run({"checkpoint", "verify", "runs/a"});
-  expect(all, 65, "runs/a: 1 checkpoint is not good");
+  expect(all, 65, "runs/a: 1 checkpoint is not intact");
   EXPECT_THAT(all.out, HasSubstr(newest + "  damaged: " + weights.string() + ": changed since it was written"));
-  EXPECT_THAT(all.out, HasSubstr("step-000000000030  good, "));
+  EXPECT_THAT(all.out, HasSubstr("step-000000000030  intact, "));
   const auto checkpoints = job.of_run("whole") / "checkpoints";
   std::filesystem::copy(checkpoints / "step-000000000030", checkpoints / "step-000000000099",
                         std::filesystem::copy_options::recursive);
-  expect(job.run({"checkpoint", "verify", "runs/whole/checkpoints/step-000000000099/"}), 65, "is not good");
+  expect(job.run({"checkpoint", "verify", "runs/whole/checkpoints/step-000000000099/"}), 65, "is not intact");
   EXPECT_THAT(job.run({"checkpoint", "ls", "runs/whole"}).out,
               HasSubstr("099: holds step 30, not the step of its name"));
   std::filesystem::remove_all(checkpoints / "step-000000000099");

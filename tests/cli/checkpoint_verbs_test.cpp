@@ -69,7 +69,7 @@ TEST_F(CheckpointVerbs, PruneRefusesWhatItMayNotDo) {
 
 TEST_F(CheckpointVerbs, AMeanIsEvaluatedSampledAndTrainedOn) {
   expect(checkpoint({"average", at("a", 30), at("a", 40), "runs/a", "--out", "mean"}), 0, "mean/step-000000000030\n");
-  expect(checkpoint({"verify", "mean"}), 0, "good");
+  expect(checkpoint({"verify", "mean"}), 0, "intact");
   expect(job->run({"eval", "--checkpoint", "mean"}), 0, "mean/step-000000000030, step 30\nsmall: loss ");
   expect(job->run({"generate", "--checkpoint", "mean", "--prompt", "12", "--max-tokens", "4"}), 0, "12");
   EXPECT_EQ(job->train("b", {"--from", "mean", "--weights-only"}).code, 0);

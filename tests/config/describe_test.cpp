@@ -12,6 +12,7 @@ namespace {
 
 using example::RunConfig;
 using test::complaint;
+using testing::EndsWith;
 using testing::HasSubstr;
 
 TEST(LeafPaths, AreAllKeysWithKindsAndElements) {
@@ -57,7 +58,7 @@ TEST(ExplainKey, TellsAllAboutIt) {
 }
 
 TEST(ExplainKey, OfASectionListsItsKeys) {
-  EXPECT_THAT(explain<RunConfig>("optim"), HasSubstr("keys:       lr, betas, warmup\n"));
+  EXPECT_THAT(explain<RunConfig>("optim"), EndsWith("keys:       lr, betas, warmup\n"));
   EXPECT_THAT(explain<RunConfig>("model.ffw"), HasSubstr("keys:       kind, d_ff, num_keys, top_k, query_norm\n"));
   EXPECT_THAT(explain<RunConfig>("model.layers"), HasSubstr("keys:       at, ffw\n"));
 }
@@ -84,12 +85,14 @@ TEST(ConfigMarkdown, HasATablePerSection) {
   EXPECT_THAT(docs, HasSubstr("\n## Top level\n"));
   EXPECT_THAT(
       docs,
-      HasSubstr("\n## `optim`\n\n"
-                "| key | type | default | must be | at resume | meaning |\n"
-                "|---|---|---|---|---|---|\n"
-                "| `lr` | number | `0.001` | > 0 | with --override | peak learning rate |\n"
-                "| `betas` | list of numbers | `[0.9, 0.95]` | >= 0 and < 1 | must match | decay of the two moments |\n"
-                "| `warmup` | duration | `2%` |  | with --override | length of the warm-up |\n"));
+      HasSubstr(
+          "\n## `optim`\n\n"
+          "| key | type | default | must be | at resume | meaning |\n"
+          "|---|---|---|---|---|---|\n"
+          "| `lr` | number | `0.001` | > 0 | with --override | peak learning rate |\n"
+          "| `betas` | list of numbers | `[0.9, 0.95]` | >= 0 and < 1 | must match | decay of the two moments |\n"
+          "| `warmup` | duration | `2%` | steps (100), tokens (2e9tok) or a share of the run (2%) | with --override | "
+          "length of the warm-up |\n"));
   EXPECT_THAT(docs, HasSubstr("| `softcap` | optional number | not set | > 0 | must match |"));
   EXPECT_THAT(docs,
               HasSubstr("| `at` | list of layer ranges | required | non-empty | must match | the layers, from 0 |\n"));

@@ -22,10 +22,10 @@ enum class ExitCode : int {
   internal = 70,     // an invariant of ours is broken
   output = 73,       // output folder not writable, locked, or holding another run
   io = 74,           // read or write error, disk full
-  preempted = 75,    // stopped on request; a resumable checkpoint is durable
+  preempted = 75,    // stopped on request; the same command goes on
   peer = 76,         // a collective failed or a peer died
   config = 78,       // config invalid, or contradicting the checkpoint
-  diverged = 80,     // the budget of non-finite steps is spent
+  diverged = 80,     // too many steps not finite, or spikes, and no way back
   no_progress = 81,  // too many restarts without a new durable step
 };
 

@@ -90,13 +90,13 @@ struct TrainConfig {
         Resume::free);
     visit(
         "max_restarts", c.max_restarts, AtLeast{0},
-        "refuse to start (exit 81) when one start and so many more have failed since a checkpoint last became durable",
+        "refuse to start (exit 81) after one start and so many restarts that failed without a newer durable checkpoint",
         Resume::free);
-    visit("grace_seconds", c.grace_seconds, AtLeast{0},
-          "how long after a request to stop the process is killed: where the last save took more than is left of that, "
-          "it "
-          "ends without another; 0: it has as long as it takes",
-          Resume::free);
+    visit(
+        "grace_seconds", c.grace_seconds, AtLeast{0},
+        "seconds between a request to stop and the kill that follows: where the last save took more than is left, the "
+        "run ends without another; 0: it has as long as it takes",
+        Resume::free);
   }
   void check() const {
     if (global_batch_size % micro_batch_size != 0)
@@ -140,7 +140,7 @@ struct ParallelConfig {
           "steps between comparisons of what all processes hold alike; a difference ends the run (exit 70)");
     visit("timeout_seconds", c.timeout_seconds, AtLeast{1} && AtMost{7 * 24 * 3600},
           "how long processes wait for one that does not come, or does not go on: then it is lost, and all end (exit "
-          "76); longer than saving and loading a checkpoint take");
+          "76); more than loading a checkpoint takes");
   }
   bool operator==(const ParallelConfig&) const = default;
 };
