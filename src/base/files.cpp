@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "peerless/base/log.h"
+
 namespace peerless {
 namespace {
 
@@ -49,6 +51,16 @@ void make_folders(Files& files, const std::filesystem::path& folder) {
     if (error.system_error() != EEXIST || !now || now->kind != FileInfo::Kind::folder) throw;
   }
   files.sync_folder(folder_of(folder));
+}
+
+void sync_way_to(Files& files, const std::filesystem::path& folder) {
+  for (auto at = std::filesystem::absolute(folder).lexically_normal(); at.has_relative_path(); at = at.parent_path())
+    try {
+      files.sync_folder(at.parent_path());
+    } catch (const IoError& error) {
+      const bool may_not = error.system_error() == EACCES || error.system_error() == EPERM;
+      if (!may_not) log::warning(error.what());
+    }
 }
 
 void remove_tree(Files& files, const std::filesystem::path& entry) {

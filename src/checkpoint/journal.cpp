@@ -1,5 +1,6 @@
 #include "peerless/checkpoint/journal.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "peerless/base/log.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kVersion = 1;
 constexpr std::uint64_t kMaxBytes = 4096;
+constexpr std::int64_t kMaxSaveMs = 1'000'000'000;
 
 }  // namespace
 
@@ -35,6 +37,7 @@ Journal::Entries Journal::parse(const std::string& text, const std::filesystem::
   };
   if (number(json, "version") != kVersion) throw Error(ExitCode::data, where, ": version must be ", kVersion);
   Entries entries{number(json, "starts"), number(json, "durable"), number(json, "rollbacks")};
+  if (json.contains("save_ms")) entries.save_ms = std::min(number(json, "save_ms"), kMaxSaveMs);
   if (json.contains("skip")) entries.skip = Skip{number(json["skip"], "step"), number(json["skip"], "samples")};
   return entries;
 }
@@ -52,13 +55,14 @@ void Journal::start(std::int64_t most) {
 void Journal::end() {
   const std::lock_guard lock(mutex_);
   if (entries_.starts == 0) return;
-  entries_.starts = 0;
+  --entries_.starts;
   try_to_write();
 }
 
-void Journal::durable(std::int64_t step) {
+void Journal::durable(std::int64_t step, std::chrono::milliseconds save) {
   const std::lock_guard lock(mutex_);
   entries_.durable = step;
+  entries_.save_ms = save.count();
   entries_.starts = 0;
   try_to_write();
 }
@@ -67,7 +71,18 @@ void Journal::roll_back(const Skip& skip) {
   const std::lock_guard lock(mutex_);
   ++entries_.rollbacks;
   entries_.skip = skip;
+  entries_.durable = skip.step;
   write();
+}
+
+std::int64_t Journal::durable() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.durable;
+}
+
+std::chrono::milliseconds Journal::last_save() const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::milliseconds(entries_.save_ms);
 }
 
 std::int64_t Journal::rollbacks() const {
@@ -93,6 +108,7 @@ void Journal::write() const {
                               {"starts", entries_.starts},
                               {"durable", entries_.durable},
                               {"rollbacks", entries_.rollbacks}};
+  if (entries_.save_ms > 0) json["save_ms"] = entries_.save_ms;
   if (entries_.skip) json["skip"] = {{"step", entries_.skip->step}, {"samples", entries_.skip->samples}};
   write_atomically(files_, file_, json.dump() + "\n");
 }

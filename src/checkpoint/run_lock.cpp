@@ -33,14 +33,14 @@ std::string holder_of(std::string_view line) {
 }  // namespace
 
 RunLock::RunLock(Files& files, std::filesystem::path folder, const std::string& machine, const std::string& holder,
-                 LockTiming timing)
+                 LockTiming timing, const Stopped& stopped)
     : files_(files),
       folder_(std::move(folder)),
       owner_file_(folder_ / kOwner),
       owner_(concat(new_token(), " ", machine, " ", excerpt(holder, 200))),
       timing_(timing),
       system_lock_(files.lock(folder_ / kLock, holder)) {
-  take_over(machine);
+  take_over(machine, stopped);
   check();
   thread_ = std::thread([this] { beat(); });
 }
@@ -68,22 +68,25 @@ void RunLock::check() const {
 
 // Who has the system's lock on the machine of the owner before knows that it is dead. Of several that find a dead one's
 // file, the last to write has it; the others notice in check().
-void RunLock::take_over(const std::string& machine) {
+void RunLock::take_over(const std::string& machine, const Stopped& stopped) {
   const auto before = read_owner();
   if (before.bytes > 0) {
     const bool seen_to_be_dead = system_lock_ && word(before.line, 1) == machine;
-    if (!seen_to_be_dead) wait_for_its_end(before);
+    if (!seen_to_be_dead) wait_for_its_end(before, stopped);
   }
   const auto own = folder_ / concat("owner.", word(owner_, 0));  // no other process writes it
   write_atomically(files_, own, owner_ + "\n");
   files_.rename(own, owner_file_);
 }
 
-void RunLock::wait_for_its_end(const Owner& before) const {
+void RunLock::wait_for_its_end(const Owner& before, const Stopped& stopped) const {
   log::info(folder_, ": waits for ", std::chrono::duration_cast<std::chrono::seconds>(timing_.patience).count(),
             " s whether ", holder_of(before.line), " still lives");
   const auto until = std::chrono::steady_clock::now() + timing_.patience;
   while (std::chrono::steady_clock::now() < until) {
+    if (stopped())
+      throw Error(ExitCode::preempted, printable(folder_.string()), ": asked to stop while it waits whether ",
+                  holder_of(before.line), " still lives");
     std::this_thread::sleep_for(std::min(timing_.beat, timing_.patience) / 10);
     const auto now = read_owner();
     if (now.bytes == 0) return;

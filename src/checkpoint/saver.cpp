@@ -13,9 +13,12 @@ bool may_pass(const Error& error) { return error.code() == ExitCode::io; }
 }  // namespace
 
 Saver::Saver(Files& files, std::filesystem::path folder, Peers& peers, Options options)
-    : files_(files), folder_(files, std::move(folder)), peers_(peers), options_(std::move(options)), thread_([this] {
-        work();
-      }) {}
+    : files_(files),
+      folder_(files, std::move(folder)),
+      peers_(peers),
+      options_(std::move(options)),
+      last_save_(options_.last_save),
+      thread_([this] { work(); }) {}
 
 Saver::~Saver() {
   {
@@ -29,7 +32,6 @@ Saver::~Saver() {
 void Saver::begin(State state, CheckpointInfo info) {
   std::unique_lock lock(mutex_);
   wait(lock);
-  changed_.wait(lock, [this] { return !pruning_; });
   job_ = Job{std::move(state), std::move(info)};
   changed_.notify_all();
 }
@@ -47,12 +49,13 @@ void Saver::finish() {
 
 void Saver::drain() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !job_; });
+  wait_for_job(lock);
 }
 
 void Saver::idle() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !job_ && !pruning_; });
+  wait_for_job(lock);
+  changed_.wait(lock, [this] { return !pruning_; });
 }
 
 bool Saver::busy() const {
@@ -71,8 +74,16 @@ Saver::Seconds Saver::last_save() const {
 }
 
 void Saver::wait(std::unique_lock<std::mutex>& lock) {
-  changed_.wait(lock, [this] { return !job_; });
+  wait_for_job(lock);
   if (error_) std::rethrow_exception(error_);
+}
+
+// A disk that hangs is nothing that an error would tell of.
+void Saver::wait_for_job(std::unique_lock<std::mutex>& lock) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (auto late = options_.late; !changed_.wait_until(lock, begin + late, [this] { return !job_; }); late *= 2)
+    log::warning("step ", job_->info.step, ": waits for its checkpoint since ",
+                 std::chrono::duration_cast<std::chrono::seconds>(late).count(), " s; if it stays so, a disk hangs");
 }
 
 // ---- on the saver's thread ------------------------------------------------------------------------------------------
@@ -107,7 +118,8 @@ void Saver::work() {
 // Whether it is durable.
 bool Saver::save(const Job& job) {
   const auto begin = std::chrono::steady_clock::now();
-  const bool durable = try_to_save(job, "trying once more") || try_to_save(job, "the run goes on without it");
+  const bool durable =
+      try_to_save(job, begin, "trying once more") || try_to_save(job, begin, "the run goes on without it");
   const std::lock_guard lock(mutex_);
   last_save_ = std::chrono::steady_clock::now() - begin;
   failures_ = durable ? 0 : failures_ + 1;
@@ -125,7 +137,7 @@ void Saver::prune(const std::set<std::int64_t>& keep) {
   }
 }
 
-bool Saver::try_to_save(const Job& job, const char* what_then) {
+bool Saver::try_to_save(const Job& job, std::chrono::steady_clock::time_point begin, const char* what_then) {
   const std::int64_t step = job.info.step;
   try {
     save_together(peers_, files_, folder_.path(), job.state, job.info, options_.may_commit);
@@ -137,7 +149,7 @@ bool Saver::try_to_save(const Job& job, const char* what_then) {
     return false;
   }
   if (peers_.rank() != 0) return true;
-  options_.on_durable(step);
+  options_.on_durable(step, std::chrono::steady_clock::now() - begin);
   folder_.trust(step);
   return true;
 }

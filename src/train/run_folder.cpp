@@ -57,9 +57,9 @@ RunFolder RunFolder::opened_by_another(const Files& files, const fs::path& folde
   return {folder, id, nullptr, nullptr};
 }
 
-RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
+RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode, const Stopped& stopped) {
   try {
-    RunFolder taken = take(files, folder, mode);
+    RunFolder taken = take(files, folder, mode, stopped);
     expect_new(files, taken.checkpoints() / "probe");  // hours before the first save
     return taken;
   } catch (const IoError& error) {
@@ -68,12 +68,14 @@ RunFolder RunFolder::open(Files& files, const fs::path& folder, RunMode mode) {
   }
 }
 
-RunFolder RunFolder::take(Files& files, const fs::path& folder, RunMode mode) {
+RunFolder RunFolder::take(Files& files, const fs::path& folder, RunMode mode, const Stopped& stopped) {
   const auto id_file = folder / kId;
   if (!is_run(files, folder)) check_free(files, folder, mode);
   make_folders(files, folder);
+  sync_way_to(files, folder);
   auto lock = std::make_unique<RunLock>(files, folder, boot_id(),
-                                        concat("process ", getpid(), " on ", host_name(), " since ", utc_time()));
+                                        concat("process ", getpid(), " on ", host_name(), " since ", utc_time()),
+                                        LockTiming(), stopped);
   auto journal = std::make_unique<Journal>(files, folder / "journal.json");
   if (is_run(files, folder)) {
     if (mode == RunMode::begin && !CheckpointFolder(files, folder / "checkpoints").steps().empty())

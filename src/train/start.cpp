@@ -138,11 +138,13 @@ RunMode mode_of(const StartOptions& options) {
 }
 
 // Rank 0 opens and locks the folder and decides what to start from; the others follow it.
-RunFolder open_folder(Communicator& communicator, const RunConfig& config, const StartOptions& options, Files& files) {
+RunFolder open_folder(Communicator& communicator, const RunConfig& config, const StartOptions& options,
+                      const StopRequest& stop, Files& files) {
   const auto path = std::filesystem::path(config.run.dir) / config.run.name;
   std::optional<RunFolder> folder;
   together(communicator, [&] {
-    if (communicator.rank() == 0) folder = RunFolder::open(files, path, mode_of(options));
+    if (communicator.rank() == 0)
+      folder = RunFolder::open(files, path, mode_of(options), [&stop] { return stop.received(); });
   });
   const auto id = communicator.announce(folder ? folder->id() : "");
   together(communicator, [&] {
@@ -151,15 +153,16 @@ RunFolder open_folder(Communicator& communicator, const RunConfig& config, const
   return std::move(*folder);
 }
 
-Start find_start(Communicator& communicator, const RunFolder& folder, const StartOptions& options, Files& files) {
+// Rank 0 reads all of a checkpoint, which may take longer than an exchange may: so it is the peers that wait.
+Start find_start(Peers& peers, const RunFolder& folder, const StartOptions& options, Files& files) {
   Start start;
-  together(communicator, [&] {
-    if (communicator.rank() == 0) start = find_start(folder, options, files);
+  together(peers, [&] {
+    if (peers.rank() == 0) start = find_start(folder, options, files);
   });
-  const auto origin = communicator.announce(std::to_string(static_cast<int>(start.origin)));
-  const auto path = communicator.announce(start.checkpoint ? start.checkpoint->path().string() : "");
-  together(communicator, [&] {
-    if (communicator.rank() == 0 || path.empty()) return;
+  const auto origin = peers.announce(std::to_string(static_cast<int>(start.origin)));
+  const auto path = peers.announce(start.checkpoint ? start.checkpoint->path().string() : "");
+  together(peers, [&] {
+    if (peers.rank() == 0 || path.empty()) return;
     start = {static_cast<Origin>(std::stoi(origin)), Checkpoint::open(files, path)};
   });
   return start;
@@ -230,7 +233,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (auto* const journal = folder.journal()) journal->start(config.train.max_restarts + 1);
   });
   communicator.set_activity("looking for a checkpoint to start from");
-  Start start = find_start(communicator, folder, options, files);
+  Start start = find_start(*training.savers, folder, options, files);
   if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
@@ -294,16 +297,19 @@ void write_end(const Training& training, Status& status, ExitCode code) {
   if (journal && ends_in_order(code)) journal->end();
 }
 
-// The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike.
+// The lines and codes that a run which fails leaves behind; the others hear of it, unless all fail alike. One that
+// fails alone ends here: a save under way would hold destructors up, and can come to nothing without the others.
 void tell(const Error& error, World& world, const Training& training, Status& status) {
   const std::string what = concat(name(error.code()), ": ", error.what());
+  const bool alone = !dynamic_cast<const SharedError*>(&error);
   try {
-    dynamic_cast<const SharedError*>(&error) ? world.leave() : world.fail(what);
+    alone ? world.fail(what) : world.leave();
   } catch (const std::exception&) {  // the device works no more, or a peer is gone; the first error is what matters
     world.fail(what);
   }
   log::write_to_file(log::Level::error, what);
   write_end(training, status, error.code());
+  if (alone && world.communicator().world_size() > 1) _exit(report_fatal(error.code(), error.what()));
 }
 
 ExitCode train_with(World& world, Training& training, const RunConfig& config, const StartOptions& options,
@@ -313,12 +319,12 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   check_equal(communicator, config, choose_device(config.device, launch.local_rank));
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
-  training.folder = open_folder(communicator, config, options, files);
+  training.folder = open_folder(communicator, config, options, stop, files);
   training.savers = world.peers();
   if (launch.rank == 0) {
     files.append(training.folder->log());  // made with our rights, not those of the umask
     log::open_file(training.folder->log());
-    status.open(training.folder->status(), config.train.max_steps);
+    status.open(training.folder->status(), config.train.max_steps, training.folder->journal()->durable());
   }
   const ExitCode code = train_in(training, config, options, launch, communicator, stop, status, files);
   world.leave();

@@ -8,10 +8,11 @@
 
 namespace peerless {
 
-void Status::open(std::filesystem::path file, std::int64_t max_steps) {
+void Status::open(std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before) {
   const std::lock_guard lock(mutex_);
   file_ = std::move(file);
   max_steps_ = max_steps;
+  step_ = durable_ = durable_before;
 }
 
 void Status::running(std::int64_t step) {

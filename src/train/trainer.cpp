@@ -37,8 +37,9 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
              {.keep_last = config.checkpoint.keep_last,
               .patience = config.checkpoint.max_failed_saves,
               .may_commit = [&folder] { folder.check_held(); },
-              .on_durable = [this](std::int64_t step) { durable(step); },
-              .keep = [this] { return saved_counters_.probation.kept(); }}) {
+              .on_durable = [this](std::int64_t step, Saver::Seconds taken) { durable(step, taken); },
+              .keep = [this] { return saved_counters_.probation.kept(); },
+              .last_save = folder.journal() ? folder.journal()->last_save() : Saver::Seconds(0)}) {
   eval_sets_ = open_eval_sets(config, *tokenizer_);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
@@ -141,55 +142,6 @@ bool Trainer::watch(const StepReport& report) {
               " steps went well since");
   }
   return went_well;
-}
-
-// What says that the run has diverged; nothing: it has not.
-std::string Trainer::divergence() const {
-  if (counters_.skipped_in_a_row >= config_.train.max_skipped_steps)
-    return concat("loss or gradient was not finite in ", counters_.skipped_in_a_row,
-                  " steps in a row (train.max_skipped_steps); nothing of them was applied");
-  if (config_.train.max_rollbacks > 0 && counters_.spikes.in_a_row() >= config_.train.max_spike_steps)
-    return concat("the loss was a spike in ", counters_.spikes.in_a_row(), " steps in a row (train.max_spike_steps)");
-  return "";
-}
-
-void Trainer::check_divergence() {
-  if (const auto why = divergence(); !why.empty()) roll_back(why);
-}
-
-// To the newest good checkpoint, on all processes; the samples since are left out.
-void Trainer::roll_back(const std::string& why) {
-  const auto give_up = [&](const auto&... reasons) {
-    throw SharedError(ExitCode::diverged, "step ", counters_.step, ": ", why, reasons...,
-                      ". A lower optim.lr or a longer schedule.warmup may help");
-  };
-  const auto most = config_.train.max_rollbacks;
-  if (most == 0) give_up();
-  const auto spent = communicator_.announce(leads() ? std::to_string(folder_.journal()->rollbacks()) : "");
-  if (std::stoll(spent) >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
-  saver_.wait();
-  saver_.idle();
-  std::string found;
-  together(communicator_, [&] {
-    if (!leads()) return;
-    auto& journal = *folder_.journal();
-    const auto good = CheckpointFolder(files_, folder_.checkpoints()).newest_intact(counters_.probation.good());
-    if (!good) return;
-    found = good->path().string();
-    // First: should the process end between the two, the run comes to the same place, and is counted once.
-    CheckpointFolder(files_, folder_.checkpoints()).set_aside_after(good->info().step);
-    journal.roll_back({good->info().step, counters_.samples});
-    status_.durable(good->info().step);
-    progress_->clear_line();
-    log::warning("step ", counters_.step, ": ", why, ": going back to step ", good->info().step,
-                 ", and leaving out the samples since (rollback ", journal.rollbacks(), " of ", most, ")");
-  });
-  found = communicator_.announce(found);
-  if (found.empty()) give_up("; no checkpoint is good yet that it could go back to (checkpoint.good_after)");
-  std::optional<Checkpoint> good;
-  together(communicator_, [&] { good = Checkpoint::open(files_, found); });
-  go_on_from(*good);
-  open_logs();
 }
 
 // ---- the run's edges: what is logged, measured and saved ------------------------------------------------------------
@@ -319,15 +271,14 @@ bool Trainer::has_time_to_save() {
   if (!fits && leads())
     log::warning("no save: the last took ",
                  cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(saver_.last_save())),
-                 ", more than is left of "
-                 "train.grace_seconds; checkpoint of step ",
-                 durable_.load(), " is durable, ", counters_.step - durable_, " steps to redo");
+                 ", more than is left of train.grace_seconds; checkpoint of step ", durable_.load(), " is durable, ",
+                 counters_.step - durable_, " steps to redo");
   return fits;
 }
 
 // On rank 0, from the saver's thread.
-void Trainer::durable(std::int64_t step) {
-  folder_.journal()->durable(step);
+void Trainer::durable(std::int64_t step, Saver::Seconds taken) {
+  folder_.journal()->durable(step, std::chrono::duration_cast<std::chrono::milliseconds>(taken));
   durable_ = step;
   progress_->clear_line();
   log::info("checkpoint of step ", step, " is durable");
@@ -404,6 +355,7 @@ bool Trainer::due(const Duration& every) const {
 }
 
 bool Trainer::evaluation_is_due() const {
+  if (eval_sets_.empty()) return false;
   const bool never = config_.eval.every_steps.steps(config_.train.max_steps, config_.tokens_per_step()) == 0;
   return due(config_.eval.every_steps) || (counters_.step == config_.train.max_steps && !never);
 }

@@ -9,6 +9,7 @@
 namespace peerless {
 namespace {
 
+using namespace std::chrono_literals;
 using test::Complaint;
 using test::complaint;
 
@@ -29,13 +30,17 @@ TEST_F(JournalTest, RemembersWhatItIsTold) {
     Journal journal(files_, kFile);
     EXPECT_EQ(journal.rollbacks(), 0);
     journal.start(kMost);
-    journal.durable(300);
+    EXPECT_EQ(journal.last_save(), 0ms);
+    journal.durable(300, 850ms);
+    EXPECT_EQ(journal.durable(), 300);
     journal.roll_back({200, 8320});
   }
   EXPECT_EQ(files_.content(kFile),
-            "{\"version\":1,\"starts\":0,\"durable\":300,\"rollbacks\":1,"
+            "{\"version\":1,\"starts\":0,\"durable\":200,\"rollbacks\":1,\"save_ms\":850,"
             "\"skip\":{\"step\":200,\"samples\":8320}}\n");
   const Journal again(files_, kFile);
+  EXPECT_EQ(again.durable(), 200);
+  EXPECT_EQ(again.last_save(), 850ms);
   EXPECT_EQ(again.rollbacks(), 1);
   EXPECT_EQ(again.skip(), (Journal::Skip{200, 8320}));
 }
@@ -51,18 +56,34 @@ TEST_F(JournalTest, TooManyStartsWithoutProgressAreRefused) {
   EXPECT_NO_THROW(Journal(files_, kFile).start(kMost + 1));
 }
 
-TEST_F(JournalTest, ProgressAndAnEndInOrderGiveNewStarts) {
+TEST_F(JournalTest, ProgressGivesNewStarts) {
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(start(), Complaint{});
     EXPECT_EQ(start(), Complaint{});
     Journal journal(files_, kFile);
     journal.start(kMost);
-    round % 2 == 0 ? journal.durable(100 * round) : journal.end();
+    journal.durable(100 * round, 0ms);
   }
+}
+
+// Nor does it forgive those that failed before.
+TEST_F(JournalTest, AStartThatEndsInOrderDoesNotCount) {
+  const auto start_and_end = [&] {
+    Journal journal(files_, kFile);
+    journal.start(kMost);
+    journal.end();
+  };
+  for (int i = 1; i < kMost; ++i) {
+    EXPECT_EQ(start(), Complaint{});
+    for (int j = 0; j < 5; ++j) start_and_end();
+  }
+  EXPECT_EQ(start(), Complaint{});
+  EXPECT_EQ(complaint(start_and_end).code, ExitCode::no_progress);
 }
 
 TEST_F(JournalTest, OneThatCannotBeReadIsSetAside) {
   for (const auto* const text : {"", "{}", "nonsense", "{\"version\":2,\"starts\":0,\"durable\":0,\"rollbacks\":0}",
+                                 "{\"version\":1,\"starts\":0,\"durable\":0,\"rollbacks\":0,\"save_ms\":-1}",
                                  "{\"version\":1,\"starts\":-1,\"durable\":0,\"rollbacks\":0}",
                                  "{\"version\":1,\"starts\":0,\"durable\":0,\"rollbacks\":0,\"skip\":3}"}) {
     files_.put(kFile, text);
@@ -101,7 +122,7 @@ TEST_F(JournalTest, AFullDiskEndsNoRun) {
   FaultyFiles full(files_);
   Journal journal(full, kFile);
   full.arm(fail_from(1, ENOSPC));
-  EXPECT_NO_THROW(journal.durable(1));
+  EXPECT_NO_THROW(journal.durable(1, 1ms));
   EXPECT_NO_THROW(journal.end());
   EXPECT_EQ(complaint([&] { journal.roll_back({1, 2}); }).code, ExitCode::io);
 }

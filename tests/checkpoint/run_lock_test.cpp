@@ -57,6 +57,14 @@ TEST_F(RunLockTest, OneThatDiedElsewhereIsWaitedForAndTakenOver) {
   EXPECT_GE(seconds([&] { EXPECT_NO_THROW(take("B")->check()); }), kQuick.patience);
 }
 
+TEST_F(RunLockTest, WhoIsAskedToStopDoesNotWait) {
+  files_.put("/run/.owner", "t0 A a process of A\n....");
+  const auto stopped = complaint([&] { RunLock(files_, "/run", "B", "a process of B", kQuick, [] { return true; }); });
+  EXPECT_EQ(stopped,
+            (Complaint{ExitCode::preempted, "/run: asked to stop while it waits whether a process of A still lives"}));
+  EXPECT_EQ(files_.content("/run/.owner"), "t0 A a process of A\n....");
+}
+
 TEST_F(RunLockTest, OneThatDiedHereIsNotWaitedFor) {
   files_.put("/run/.owner", "t0 A a process of A\n....");
   EXPECT_LT(seconds([&] { EXPECT_NO_THROW(take("A")->check()); }), kQuick.patience / 2);

@@ -29,7 +29,10 @@ class SaverTest : public testing::Test {
     saver.begin(rank == 0 ? run.state() : State(), run.info());
   }
   Saver::Options options() {
-    return {.keep_last = 2, .patience = 3, .on_durable = [this](std::int64_t step) { durable_.push_back(step); }};
+    return {.keep_last = 2, .patience = 3, .on_durable = [this](std::int64_t step, Saver::Seconds taken) {
+              durable_.push_back(step);
+              EXPECT_GE(taken.count(), 0);
+            }};
   }
   std::vector<std::int64_t> steps() { return CheckpointFolder(memory_, kFolder).steps(); }
 
@@ -69,6 +72,26 @@ TEST_F(SaverTest, SavesBesideTheRunOneAfterAnother) {
   SmallRun loaded;
   CheckpointFolder(memory_, kFolder).open(3).load(loaded.state());
   EXPECT_EQ(loaded, third);
+}
+
+TEST_F(SaverTest, WhoWaitsForADiskThatHangsSaysSo) {
+  std::promise<void> go;
+  files_.arm([wait = go.get_future().share()](const Operation& operation) {
+    if (operation.verb == "sync") wait.wait();
+  });
+  auto hasty = options();
+  hasty.late = std::chrono::milliseconds(10);
+  SmallRun run(7);
+  testing::internal::CaptureStderr();
+  {
+    Saver saver(files_, kFolder, alone_, hasty);
+    begin(saver, run);
+    auto end = std::async(std::launch::async, [&] { saver.drain(); });
+    EXPECT_EQ(end.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+    go.set_value();
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("warning: step 7: waits for its checkpoint since 0 s; if it stays so, a disk hangs"));
 }
 
 TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
@@ -193,9 +216,13 @@ TEST_F(SaverTest, NobodyWaitsForOldOnesToBeRemoved) {
   }
   EXPECT_THAT(steps(), ElementsAre(3, 2, 1));
   EXPECT_FALSE(saver.busy());
+  SmallRun next(4);
+  begin(saver, next);  // of several processes the others have begun theirs already
+  EXPECT_TRUE(saver.busy());
   go.set_value();
+  saver.finish();
   saver.idle();
-  EXPECT_THAT(steps(), ElementsAre(3, 2));
+  EXPECT_THAT(steps(), ElementsAre(4, 3));
 }
 
 TEST_F(SaverTest, ABrokenInvariantEndsTheRunAtOnce) {
@@ -213,7 +240,7 @@ TEST_F(SaverTest, ProcessesFailAndSucceedTogether) {
     FaultyFiles files(memory_);
     const auto rank = peers.rank();
     auto told = options();
-    if (rank != 0) told.on_durable = [](std::int64_t) { ADD_FAILURE(); };
+    if (rank != 0) told.on_durable = [](std::int64_t, Saver::Seconds) { ADD_FAILURE(); };
     Saver saver(files, kFolder, peers, told);
     const auto save = [&](std::int64_t step) {
       SmallRun run(step);

@@ -1,6 +1,7 @@
 // Training N steps equals training k, stopping in any way, resuming, and N - k: bit for bit, and in metrics.jsonl.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <regex>
 
 #include "tests/cli/small_job.h"
@@ -154,12 +155,34 @@ TEST_F(PausedRun, IsDoneWhenItIsResumedAtItsEnd) {
 
 TEST_F(PausedRun, ASignalInTheLastStepMakesNoUnfinishedRunOfIt) {
   // The handler's flag is seen after the step, which is then the last.
-  const Process process = job.start("a", {"train.max_steps=14", "train.global_batch_size=256", "eval.every_steps=0"});
-  ASSERT_TRUE(process.prints("step 13/14"));
+  const std::map<std::string, std::vector<std::string>> without_evaluation{{"a", {"eval.every_steps=0"}},
+                                                                           {"b", {"data.val=[]", "eval={}"}}};
+  for (auto [name, settings] : without_evaluation) {
+    settings.insert(settings.end(), {"train.max_steps=14", "train.global_batch_size=256"});
+    const Process process = job.start(name, settings);
+    ASSERT_TRUE(process.prints("step 13/14"));
+    process.signal(SIGTERM);
+    const auto outcome = process.wait();
+    EXPECT_EQ(outcome.code, 0) << outcome;
+    EXPECT_EQ(steps_executed(outcome), range(1, 14));
+  }
+}
+
+// The first save of a process is taken for as long as the last one of the process before it.
+TEST_F(PausedRun, WhereNoSaveFitsIntoTheGraceNoneIsBegun) {
+  ASSERT_EQ(job.train("a", {"train.global_batch_size=256", "train.stop_at=5"}).code, 0);
+  const auto journal = job.of_run("a") / "journal.json";
+  test::write(journal, R"({"version":1,"starts":0,"durable":5,"rollbacks":0,"save_ms":90000})");
+  const Process process = job.start("a", {"train.global_batch_size=256", "train.grace_seconds=60"});
+  ASSERT_TRUE(process.prints("step 7/40"));
   process.signal(SIGTERM);
-  const auto outcome = process.wait();
-  EXPECT_EQ(outcome.code, 0) << outcome;
-  EXPECT_EQ(steps_executed(outcome), range(1, 14));
+  const auto stopped = process.wait();
+  EXPECT_EQ(stopped.code, 75) << stopped;
+  EXPECT_NE(
+      stopped.err.find("no save: the last took 90 s, more than is left of train.grace_seconds; checkpoint of step "
+                       "5 is durable, "),
+      std::string::npos)
+      << stopped;
 }
 
 TEST_F(PausedRun, TwoInterruptsEndItAtOnce) {

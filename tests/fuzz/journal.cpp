@@ -17,9 +17,10 @@ bool check_journal(std::string_view text) {
   PEERLESS_CHECK(journal.rollbacks() >= 0, "below 0");
   const bool kept = exists(files, kJournal);  // else it was set aside
   accepts(ExitCode::no_progress, [&] { journal.start(3); });
-  journal.durable(7);
+  PEERLESS_CHECK(journal.durable() >= 0 && journal.last_save().count() >= 0, "below 0");
+  journal.durable(7, journal.last_save());
   const Journal again(files, kJournal);
-  PEERLESS_CHECK(again.rollbacks() == journal.rollbacks(), "other numbers");
+  PEERLESS_CHECK(again.rollbacks() == journal.rollbacks() && again.last_save() == journal.last_save(), "other numbers");
   PEERLESS_CHECK(again.skip() == journal.skip() && (kept || !again.skip()), "another skip");
   return kept;
 }

@@ -125,7 +125,9 @@ inline void live(const Training& training, Files& files, Peers& peers) {
     if (lock) lock->check();
   };
   Saver saver(files, training.folder, peers,
-              {.keep_last = kKept, .may_commit = check_lock, .on_durable = training.acknowledge});
+              {.keep_last = kKept, .may_commit = check_lock, .on_durable = [&](std::int64_t saved, Saver::Seconds) {
+                 training.acknowledge(saved);
+               }});
   for (const std::int64_t last = step + training.saves; step < last;) {
     ++step;
     const auto copy = std::make_shared<SmallState>(SmallState::at(step, training.rows, rank, size));

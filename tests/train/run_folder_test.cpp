@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "peerless/checkpoint/checkpoint_folder.h"
 #include "tests/support/complaint.h"
 #include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
@@ -109,6 +110,30 @@ TEST(RunFolder, AFirstStartThatDiedAnywhereIsNoObstacle) {
       files.crash(loss);
       EXPECT_EQ(opening(files), (Complaint{ExitCode::ok, ""})) << "operation " << i;
     }
+  }
+}
+
+// A folder that is there need not be durable.
+TEST(RunFolder, ACheckpointIsDurableWhereverTheStartBeforeDied) {
+  for (int i = 1; i <= 20; ++i) {
+    MemoryFiles files;
+    FaultyFiles dying(files);
+    dying.arm(fail_from(i, EIO));
+    opening(dying);
+    {
+      const auto folder = RunFolder::open(files, kRun, RunMode::begin_or_go_on);
+      CheckpointFolder checkpoints(files, folder.checkpoints());
+      checkpoints.settle();
+      std::int64_t step = 100;
+      State state;
+      state.add("step", step);
+      CheckpointInfo info;
+      info.step = step;
+      info.run = folder.id();
+      checkpoints.save(state, info);
+    }
+    files.crash(Loss::unsynced);
+    EXPECT_TRUE(CheckpointFolder(files, "/runs/a/checkpoints").newest_intact()) << "operation " << i;
   }
 }
 

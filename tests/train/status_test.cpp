@@ -14,7 +14,7 @@ class StatusTest : public testing::Test {
  protected:
   void SetUp() override {
     files.make_folder("/run");
-    status.open("/run/status.json", /*max_steps=*/200);
+    status.open("/run/status.json", /*max_steps=*/200, /*durable_before=*/0);
   }
   // Without the time.
   std::string written() {
@@ -39,8 +39,8 @@ TEST_F(StatusTest, TellsWhereARunStands) {
 TEST_F(StatusTest, TellsHowARunEnded) {
   const auto ending = [&](std::int64_t step, ExitCode code) {
     Status ended{files};
-    ended.open("/run/status.json", /*max_steps=*/200);
-    ended.durable(step);
+    ended.open("/run/status.json", /*max_steps=*/200, /*durable_before=*/50);
+    if (step > 50) ended.durable(step);
     ended.ended(code);
     return written();
   };
@@ -49,6 +49,8 @@ TEST_F(StatusTest, TellsHowARunEnded) {
             R"({"state":"stopped","code":75,"step":100,"max_steps":200,"durable":100})");
   EXPECT_EQ(ending(100, ExitCode::diverged),
             R"({"state":"failed","code":80,"step":100,"max_steps":200,"durable":100})");
+  EXPECT_EQ(ending(50, ExitCode::no_progress),
+            R"({"state":"failed","code":81,"step":50,"max_steps":200,"durable":50})");
   EXPECT_EQ(ending(200, ExitCode::ok), R"({"state":"done","code":0,"step":200,"max_steps":200,"durable":200})");
 }
 

@@ -104,7 +104,9 @@ std::filesystem::path hidden_beside(const std::filesystem::path& entry, std::str
 // Helpers over the operations above.
 bool exists(const Files& files, const std::filesystem::path& entry);
 void make_folders(Files& files, const std::filesystem::path& folder);  // durable, with parents; existing ones are fine
-void remove_tree(Files& files, const std::filesystem::path& entry);    // does not follow links; absent is fine
+// Makes durable what led to it before: who made it may have died in between. Where that fails it warns.
+void sync_way_to(Files& files, const std::filesystem::path& folder);
+void remove_tree(Files& files, const std::filesystem::path& entry);  // does not follow links; absent is fine
 std::string read_text(const Files& files, const std::filesystem::path& file, std::uint64_t limit);  // Error(data) above
 
 // A file that appears whole and durable at commit(), or not at all: the old one stays until then. It is written under

@@ -1,13 +1,15 @@
 // journal.json: what a run remembers of itself beside its checkpoints. Process 0 alone reads and writes it.
 //
-//   {"version":1,"starts":1,"durable":300,"rollbacks":1,"skip":{"step":200,"samples":8320}}
+//   {"version":1,"starts":1,"durable":300,"rollbacks":1,"save_ms":850,"skip":{"step":200,"samples":8320}}
 //
 // starts     of processes that have not ended in order since the newest checkpoint became durable, this one included
-// durable    the step of that checkpoint
+// durable    the step of that checkpoint, or of an older one to which the run went back since
+// save_ms    how long the last save took; absent: below a millisecond, or not known
 // rollbacks  how often the run has gone back to a good checkpoint;  skip: where that was last, and with which samples
 //            it went on from there, instead of those that the checkpoint says
 //
-// Nothing depends on it but when to give up, and which samples follow a rollback. One that cannot be read is set aside
+// Nothing depends on it but when to give up, whether a save fits into train.grace_seconds, and which samples follow a
+// rollback. One that cannot be read is set aside
 // with a warning, and a new one begun.
 //
 // Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn:
@@ -15,6 +17,7 @@
 // Threads  any
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
@@ -39,15 +42,17 @@ class Journal {
   // The process ends in order: its start does not count.
   void end();
 
-  void durable(std::int64_t step);
+  void durable(std::int64_t step, std::chrono::milliseconds save);
   void roll_back(const Skip& skip);
 
+  std::int64_t durable() const;
+  std::chrono::milliseconds last_save() const;
   std::int64_t rollbacks() const;
   std::optional<Skip> skip() const;
 
  private:
   struct Entries {
-    std::int64_t starts = 0, durable = 0, rollbacks = 0;
+    std::int64_t starts = 0, durable = 0, rollbacks = 0, save_ms = 0;
     std::optional<Skip> skip = std::nullopt;
   };
   static Entries parse(const std::string& text, const std::filesystem::path& file);

@@ -6,7 +6,7 @@
 // waits for `patience`: a file that grows is a living one's, another is taken over. A holder that was taken for dead
 // finds another's name in the file, and check() says so.
 //
-// Errors   Error(output), which names the holder; IoError
+// Errors   Error(output), which names the holder; Error(preempted), where asked to stop meanwhile; IoError
 // Threads  any; one of its own writes
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,11 +30,16 @@ struct LockTiming {
   std::chrono::milliseconds patience{45'000};
 };
 
+// Whether this process is asked to stop.
+using Stopped = std::function<bool()>;
+
 class RunLock {
  public:
-  // `machine` tells those apart that do not see each other's locks; `holder` is for people.
-  RunLock(Files& files, std::filesystem::path folder, const std::string& machine, const std::string& holder,
-          LockTiming timing = {});
+  // `machine` tells those apart that do not see each other's locks; `holder` is for people. Who is `stopped` does not
+  // wait for another to show whether it lives.
+  RunLock(
+      Files& files, std::filesystem::path folder, const std::string& machine, const std::string& holder,
+      LockTiming timing = {}, const Stopped& stopped = [] { return false; });
   ~RunLock();  // the next one need not wait
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
@@ -51,8 +57,8 @@ class RunLock {
     bool operator==(const Owner&) const = default;
   };
 
-  void take_over(const std::string& machine);
-  void wait_for_its_end(const Owner& before) const;
+  void take_over(const std::string& machine, const Stopped& stopped);
+  void wait_for_its_end(const Owner& before, const Stopped& stopped) const;
   void beat();
   Owner read_owner() const;
 

@@ -37,8 +37,10 @@ class Saver {
     // On rank 0, from the saver's thread: before a folder is changed (save.h); when a checkpoint is durable, and then
     // which older ones to keep, while the job is not done yet.
     std::function<void()> may_commit = [] {};
-    std::function<void(std::int64_t step)> on_durable = [](std::int64_t) {};
+    std::function<void(std::int64_t step, Seconds taken)> on_durable = [](std::int64_t, Seconds) {};
     std::function<std::set<std::int64_t>()> keep = [] { return std::set<std::int64_t>(); };  // beside the last
+    Seconds last_save{0};                    // of a process before this one
+    std::chrono::milliseconds late{60'000};  // who has waited so long for a save, twice as long, ... says so
   };
 
   // What is passed by reference outlives it; nobody else uses `peers`.
@@ -66,8 +68,9 @@ class Saver {
   void work();
   bool save(const Job& job);
   void prune(const std::set<std::int64_t>& keep);
-  bool try_to_save(const Job& job, const char* what_then);
+  bool try_to_save(const Job& job, std::chrono::steady_clock::time_point begin, const char* what_then);
   void wait(std::unique_lock<std::mutex>& lock);
+  void wait_for_job(std::unique_lock<std::mutex>& lock);
 
   Files& files_;
   CheckpointFolder folder_;
@@ -77,12 +80,12 @@ class Saver {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::optional<Job> job_;  // until it is done
-  bool pruning_ = false;    // after it; nobody waits for that but the next job
+  bool pruning_ = false;    // after it; nobody waits for that, but the thread saves the next one then
   bool ending_ = false;
   std::int64_t failures_ = 0;  // in a row
   std::optional<SharedError> last_failure_;
   std::exception_ptr error_;
-  Seconds last_save_{0};
+  Seconds last_save_;
   std::thread thread_;
 };
 

@@ -4,7 +4,7 @@
 //   log.txt         all log lines                events.out.*    the same for TensorBoard (event_file.h)
 //   status.json     where the run stands         checkpoints/    step-000000000100/, ...
 //   samples/        what was trained on, where asked for (sample_log.h)
-//   journal.json    starts, rollbacks, the newest good checkpoint (journal.h)
+//   journal.json    starts, rollbacks, the newest durable step (journal.h)
 //   id              the run's name for itself, the same after each resume
 //   .lock, .owner   held by the process that trains, of several by the first (run_lock.h)
 #pragma once
@@ -33,7 +33,8 @@ class RunFolder {
  public:
   // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this
   // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says.
-  static RunFolder open(Files& files, const std::filesystem::path& folder, RunMode mode);
+  static RunFolder open(
+      Files& files, const std::filesystem::path& folder, RunMode mode, const Stopped& stopped = [] { return false; });
 
   // The same folder for a process beside the one that opened it. Error(output) where it is not the same here.
   static RunFolder opened_by_another(const Files& files, const std::filesystem::path& folder, const std::string& id);
@@ -56,7 +57,7 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
  private:
-  static RunFolder take(Files& files, const std::filesystem::path& folder, RunMode mode);
+  static RunFolder take(Files& files, const std::filesystem::path& folder, RunMode mode, const Stopped& stopped);
   RunFolder(std::filesystem::path path, std::string id, std::unique_ptr<RunLock> lock, std::unique_ptr<Journal> journal)
       : path_(std::move(path)), id_(std::move(id)), lock_(std::move(lock)), journal_(std::move(journal)) {}
 

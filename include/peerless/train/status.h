@@ -26,8 +26,9 @@ namespace peerless {
 class Status {
  public:
   explicit Status(Files& files) : files_(files) {}
-  // From now on it tells; a process that never opens it leaves that to another.
-  void open(std::filesystem::path file, std::int64_t max_steps);
+  // From now on it tells; a process that never opens it leaves that to another. `durable_before`: what the run has from
+  // processes before this one.
+  void open(std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before);
 
   void running(std::int64_t step);
   void durable(std::int64_t step);  // a checkpoint of that step is durable

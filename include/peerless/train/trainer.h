@@ -68,7 +68,7 @@ class Trainer {
   void save(bool ending);
   void end_durably(bool stopping);
   bool has_time_to_save();
-  void durable(std::int64_t step);
+  void durable(std::int64_t step, Saver::Seconds taken);
   void compare_replicas() const;
 
   State state(Part part);  // views

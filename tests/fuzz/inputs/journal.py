@@ -12,6 +12,9 @@ def inputs():
 
     yield "valid", text() + b"\n"
     yield "valid_skip", text(skip={"step": 3, "samples": 96}, rollbacks=1)
+    yield "valid_save", text(save_ms=850)
+    yield "save_2_63_less_1", text(save_ms=2**63 - 1)
+    yield "save_text", text(save_ms="850")
     yield "many_starts", text(starts=99)
     yield "version_2", text(version=2)
     for key in ("starts", "rollbacks", "durable"):
