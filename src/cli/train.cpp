@@ -13,10 +13,9 @@ std::string keys_of_the_config() {
         concat("  ", row.key, std::string(std::max(kColumn, row.key.size() + 1) - row.key.size(), ' '), row.text, "\n");
   return text +
          "Results go to <run.dir>/<run.name>/. Exit codes: 0 done or paused at train.stop_at, 75 stopped on request "
-         "(the same command goes on, with --resume auto), 64 command line, 65 data, 66 no input, 70 internal, 73 "
-         "output, "
-         "74 input/output, 76 another process failed, 78 config, 80 diverged, 81 too many starts without a new "
-         "checkpoint, 130 a second Ctrl-C.";
+         "(the same command goes on, with --resume auto), 64 command line, 65 data, 66 no input, 70 internal, "
+         "73 output, 74 input/output, 76 another process failed, 78 config, 80 diverged, 81 too many starts without "
+         "a new checkpoint, 130 a second Ctrl-C.";
 }
 
 void add_launch_flags(CLI::App& verb, LaunchFlags& flags) {

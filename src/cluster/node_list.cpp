@@ -4,12 +4,13 @@
 #include <iterator>
 
 #include "peerless/base/error.h"
+#include "peerless/cluster/message.h"
 #include "peerless/config/scalar.h"
 
 namespace peerless {
 namespace {
 
-constexpr std::size_t kMaxNodes = 4096;
+constexpr std::size_t kMaxNodes = cluster::kMaxTexts;  // a message has a row for each process
 constexpr std::size_t kMaxName = 253;
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kInNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";

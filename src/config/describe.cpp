@@ -225,8 +225,8 @@ std::string markdown(const Record& type) {
       "# Configuration keys\n\n"
       "Generated from the declarations of the config structs; do not edit. A name in brackets is the `kind` that has "
       "the\n"
-      "key, `*` an element of a list, which a command line calls by its number: `model.layers.0.ffw.top_k=4`. *At "
-      "resume* says\n"
+      "key, `*` an element of a list, which a command line calls by its number: `model.layers.0.ffw.top_k=4`. "
+      "*At resume* says\n"
       "whether a value may differ from the checkpoint's: *free*: it may; *with --override*: if the command says "
       "`--override KEY`;\n"
       "*must match*: never, that takes a new run.\n";

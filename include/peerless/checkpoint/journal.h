@@ -9,8 +9,7 @@
 //            it went on from there, instead of those that the checkpoint says
 //
 // Nothing depends on it but when to give up, whether a save fits into train.grace_seconds, and which samples follow a
-// rollback. One that cannot be read is set aside
-// with a warning, and a new one begun.
+// rollback. One that cannot be read is set aside with a warning, and a new one begun.
 //
 // Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn:
 //          what they say must not end a run
