@@ -16,12 +16,6 @@ constexpr std::string_view kModel = "model.";
 
 using Numbers = std::vector<std::size_t>;  // of the model's tensors in a manifest
 
-std::string kind(const StoredTensor& tensor) {
-  std::vector<std::string> extents;
-  for (const auto extent : tensor.shape) extents.push_back(concat(extent));
-  return concat(name_of(tensor.dtype), " [", join(extents, ", "), "]");
-}
-
 Numbers model_of(const Checkpoint& checkpoint) {
   Numbers numbers;
   const auto& tensors = checkpoint.manifest().tensors;
@@ -58,7 +52,8 @@ Numbers same_model(const Checkpoint& first, const Numbers& numbers, const Checkp
     };
     if (found == left.end()) complain("only in the first");
     const auto& same = all[found->second];
-    if (same.dtype != tensor.dtype || same.shape != tensor.shape) complain(concat(kind(tensor), " and ", kind(same)));
+    if (same.dtype != tensor.dtype || same.shape != tensor.shape)
+      complain(concat(kind_of(tensor.dtype, tensor.shape), " and ", kind_of(same.dtype, same.shape)));
     result.push_back(found->second);
     left.erase(found);
   }

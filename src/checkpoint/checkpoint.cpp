@@ -10,17 +10,12 @@
 
 #include "peerless/checkpoint/safetensors.h"
 #include "src/checkpoint/block_reader.h"
+#include "src/checkpoint/elements.h"
 
 namespace peerless {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string list_text(const Shape& shape) {
-  std::vector<std::string> numbers;
-  for (const auto extent : shape) numbers.push_back(concat(extent));
-  return concat("[", join(numbers, ", "), "]");
-}
 
 template <class... Parts>
 [[noreturn]] void refuse(const fs::path& path, const Parts&... parts) {
@@ -206,8 +201,7 @@ std::vector<std::size_t> Checkpoint::matches(const State& state) const {
     const auto& tensor = manifest_.tensors[found->second];
     if (tensor.dtype != entry.dtype || tensor.shape != entry.shape) {
       throw Error(ExitCode::config, printable(path_.string()), ": tensor \"", printable(entry.name), "\": expected ",
-                  name_of(entry.dtype), " ", list_text(entry.shape), ", found ", name_of(tensor.dtype), " ",
-                  list_text(tensor.shape));
+                  kind_of(entry.dtype, entry.shape), ", found ", kind_of(tensor.dtype, tensor.shape));
     }
     result.push_back(found->second);
   }

@@ -21,12 +21,6 @@ std::string text_of(DType dtype, const std::byte* at) {
   return concat(value);
 }
 
-std::string kind(const StoredTensor& tensor) {
-  std::vector<std::string> extents;
-  for (const auto extent : tensor.shape) extents.push_back(concat(extent));
-  return concat(name_of(tensor.dtype), " [", join(extents, ", "), "]");
-}
-
 // How far two tensors of one kind are apart.
 class Distance {
  public:
@@ -65,7 +59,8 @@ class Distance {
 std::string compare_tensor(const Checkpoint& a, std::size_t in_a, const Checkpoint& b, std::size_t in_b) {
   const auto& tensor = a.manifest().tensors[in_a];
   const auto& other = b.manifest().tensors[in_b];
-  if (tensor.dtype != other.dtype || tensor.shape != other.shape) return concat(kind(tensor), " and ", kind(other));
+  if (tensor.dtype != other.dtype || tensor.shape != other.shape)
+    return concat(kind_of(tensor.dtype, tensor.shape), " and ", kind_of(other.dtype, other.shape));
 
   Distance distance(tensor.dtype);
   const auto width = static_cast<std::int64_t>(size_of(tensor.dtype));

@@ -63,6 +63,12 @@ void store(T value, std::byte* at) {
 
 }  // namespace
 
+std::string kind_of(DType dtype, const Shape& shape) {
+  std::vector<std::string> extents;
+  for (const auto extent : shape) extents.push_back(concat(extent));
+  return concat(name_of(dtype), " [", join(extents, ", "), "]");
+}
+
 bool is_floating(DType dtype) {
   return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
 }

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "peerless/base/state.h"
+#include "peerless/checkpoint/box.h"
 
 namespace peerless {
 
+std::string kind_of(DType dtype, const Shape& shape);  // "F32 [64, 8]"
 bool is_floating(DType dtype);
 
 // Exact, but for integers of more than 53 bits.

@@ -1,12 +1,10 @@
 #include "peerless/checkpoint/run_lock.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
-#include "peerless/base/hash.h"
 #include "peerless/base/log.h"
-#include "peerless/base/random.h"
+#include "peerless/base/unique_name.h"
 
 namespace peerless {
 namespace {
@@ -14,11 +12,6 @@ namespace {
 constexpr const char* kLock = ".lock";
 constexpr const char* kOwner = ".owner";
 constexpr std::uint64_t kMaxLine = 4096;
-
-std::string new_token() {
-  std::random_device entropy;
-  return Digest{mix(entropy(), entropy()), mix(entropy(), entropy())}.hex();
-}
 
 std::string_view word(std::string_view line, int number) {
   for (; number > 0; --number) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
@@ -37,7 +30,7 @@ RunLock::RunLock(Files& files, std::filesystem::path folder, const std::string& 
     : files_(files),
       folder_(std::move(folder)),
       owner_file_(folder_ / kOwner),
-      owner_(concat(new_token(), " ", machine, " ", excerpt(holder, 200))),
+      owner_(concat(unique_name(), " ", machine, " ", excerpt(holder, 200))),
       timing_(timing),
       system_lock_(files.lock(folder_ / kLock, holder)) {
   take_over(machine, stopped);

@@ -31,10 +31,11 @@ void Trainer::roll_back(const std::string& why) {
   const auto spent = communicator_.announce(leads() ? std::to_string(folder_.journal()->rollbacks()) : "");
   if (std::stoll(spent) >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
   saver_.wait();
-  saver_.idle();
   std::string found;
-  together(communicator_, [&] {
+  // Rank 0 reads all of a checkpoint, which may take longer than an exchange may: so it is the peers that wait.
+  together(peers_, [&] {
     if (!leads()) return;
+    saver_.idle();
     auto& journal = *folder_.journal();
     const auto good = CheckpointFolder(files_, folder_.checkpoints()).newest_intact(counters_.probation.good());
     if (!good) return;
@@ -47,10 +48,10 @@ void Trainer::roll_back(const std::string& why) {
     log::warning("step ", counters_.step, ": ", why, ": going back to step ", good->info().step,
                  ", and leaving out the samples since (rollback ", journal.rollbacks(), " of ", most, ")");
   });
-  found = communicator_.announce(found);
+  found = peers_.announce(found);
   if (found.empty()) give_up("; no checkpoint is good yet that it could go back to (checkpoint.good_after)");
   std::optional<Checkpoint> good;
-  together(communicator_, [&] { good = Checkpoint::open(files_, found); });
+  together(peers_, [&] { good = Checkpoint::open(files_, found); });
   go_on_from(*good);
   open_logs();
 }

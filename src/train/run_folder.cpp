@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 
 #include "peerless/base/hash.h"
 #include "peerless/base/host.h"
-#include "peerless/base/random.h"
+#include "peerless/base/unique_name.h"
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/train/machine.h"
 
@@ -24,11 +23,6 @@ constexpr std::array<std::string_view, 4> kOurs = {".lock", ".owner", "owner.", 
 
 bool is_ours(std::string_view name) {
   return std::ranges::any_of(kOurs, [&](auto ours) { return name.starts_with(ours); });
-}
-
-std::string new_id() {
-  std::random_device entropy;
-  return Digest{mix(entropy(), entropy()), mix(entropy(), entropy())}.hex();
 }
 
 void check_free(const Files& files, const fs::path& folder, RunMode mode) {
@@ -84,7 +78,7 @@ RunFolder RunFolder::take(Files& files, const fs::path& folder, RunMode mode, co
     return {folder, Digest::parse(read_text(files, id_file, kIdLimit), id_file.string()).hex(), std::move(lock),
             std::move(journal)};
   }
-  const std::string id = new_id();
+  const std::string id = unique_name();
   write_atomically(files, id_file, id);
   return {folder, id, std::move(lock), std::move(journal)};
 }

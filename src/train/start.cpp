@@ -220,7 +220,7 @@ bool asked_to_stop(Communicator& communicator, const StopRequest& stop) {
 // What must still be there when the others are told that this process fails: it ends with threads of its own, which may
 // wait for them.
 struct Training {
-  std::unique_ptr<Peers> savers;
+  std::unique_ptr<Peers> peers;
   std::optional<RunFolder> folder;
   std::optional<Trainer> trainer;
 };
@@ -233,7 +233,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (auto* const journal = folder.journal()) journal->start(config.train.max_restarts + 1);
   });
   communicator.set_activity("looking for a checkpoint to start from");
-  Start start = find_start(*training.savers, folder, options, files);
+  Start start = find_start(*training.peers, folder, options, files);
   if (start.origin == Origin::itself) status.durable(start.checkpoint->info().step);
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   communicator.set_activity("building the model");
@@ -242,7 +242,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     if (checkpoint) check_config(checkpoint->info(), config, options, start.origin);
     if (start.origin == Origin::branch) check_length(checkpoint->info(), config);
     check_division(config, communicator.world_size());
-    trainer.emplace(config, folder, status, launch, communicator, *training.savers, stop, files);
+    trainer.emplace(config, folder, status, launch, communicator, *training.peers, stop, files);
   });
   check_equal_data(communicator, *trainer);
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
@@ -320,7 +320,7 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
   training.folder = open_folder(communicator, config, options, stop, files);
-  training.savers = world.peers();
+  training.peers = world.peers();
   if (launch.rank == 0) {
     files.append(training.folder->log());  // made with our rights, not those of the umask
     log::open_file(training.folder->log());

@@ -14,11 +14,12 @@
 namespace peerless {
 
 Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-                 Communicator& communicator, Peers& savers, const StopRequest& stop, Files& files)
+                 Communicator& communicator, Peers& peers, const StopRequest& stop, Files& files)
     : config_(config),
       folder_(folder),
       status_(status),
       communicator_(communicator),
+      peers_(peers),
       stop_(stop),
       files_(files),
       device_(choose_device(config.device, launch.local_rank)),
@@ -33,7 +34,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       schedule_(config.schedule, config.train.max_steps, config.tokens_per_step()),
       mode_(config.checkpoint.mode),
       processes_here_(launch.local_size),
-      saver_(files, folder.checkpoints(), savers,
+      saver_(files, folder.checkpoints(), peers,
              {.keep_last = config.checkpoint.keep_last,
               .patience = config.checkpoint.max_failed_saves,
               .may_commit = [&folder] { folder.check_held(); },

@@ -43,7 +43,7 @@ class Saver {
     std::chrono::milliseconds late{60'000};  // who has waited so long for a save, twice as long, ... says so
   };
 
-  // What is passed by reference outlives it; nobody else uses `peers`.
+  // What is passed by reference outlives it; nobody else uses `peers` while a save is under way.
   Saver(Files& files, std::filesystem::path folder, Peers& peers, Options options);
   ~Saver();
   Saver(const Saver&) = delete;

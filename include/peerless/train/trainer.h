@@ -31,7 +31,7 @@ class Trainer {
  public:
   // Opens tokenizer and data, builds and initialises the model. What is passed by reference outlives the trainer.
   Trainer(const RunConfig& config, const RunFolder& folder, Status& status, const Launch& launch,
-          Communicator& communicator, Peers& savers, const StopRequest& stop, Files& files);
+          Communicator& communicator, Peers& peers, const StopRequest& stop, Files& files);
 
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
@@ -84,6 +84,7 @@ class Trainer {
   const RunFolder& folder_;
   Status& status_;
   Communicator& communicator_;
+  Peers& peers_;  // the saver's, while a save is under way
   const StopRequest& stop_;
   Files& files_;
   at::Device device_;
