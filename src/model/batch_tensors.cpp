@@ -8,7 +8,8 @@ BatchTensors tensors_of(const Batch& batch, at::Device device) {
   const auto view = [&](const auto& values, at::ScalarType dtype) {
     using Value = typename std::decay_t<decltype(values)>::value_type;
     auto* data = const_cast<Value*>(values.data());  // from_blob has no const form; nothing here writes
-    return at::from_blob(data, {batch.batch, batch.seq_len}, at::TensorOptions(dtype)).to(device);
+    const auto here = at::from_blob(data, {batch.batch, batch.seq_len}, at::TensorOptions(dtype));
+    return device.is_cpu() ? here : here.pin_memory().to(device, /*non_blocking=*/true);
   };
   return {view(batch.inputs, at::kLong), view(batch.targets, at::kLong), view(batch.mask, at::kByte)};
 }

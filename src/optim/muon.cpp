@@ -33,10 +33,14 @@ void Muon::step(double lr, const GradNorms& norms) {
   const double share = (1 - mu) * clip_factor(norms.dense, config_.grad_clip);  // of the gradient
   for (const auto& [part, flat] : matrices_) {
     if (flat.numel() == 0) continue;
-    const auto& weight = part.parameter.tensor;
-    const auto momentum = flat.view(weight.sizes());
-    momentum.mul_(mu).add_(weight.grad(), share);
-    const auto update = orthogonalize((mu * momentum).add_(weight.grad(), share));
+    const auto& whole = part.parameter.tensor;
+    const auto matrices = [&](const at::Tensor& elements) {
+      return elements.view({-1, whole.size(-2), whole.size(-1)});
+    };
+    const auto weight = matrices(part.piece_of(whole)), grad = matrices(part.piece_of(whole.grad()));
+    const auto momentum = matrices(flat);
+    momentum.mul_(mu).add_(grad, share);
+    const auto update = orthogonalize((mu * momentum).add_(grad, share));
     weight.mul_(1 - lr * config_.weight_decay).sub_(update, lr * rms_scale(weight));
   }
 }

@@ -1,8 +1,10 @@
 #include "peerless/optim/ownership.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "peerless/optim/norms.h"
 #include "peerless/params/huge_pages.h"
@@ -10,18 +12,31 @@
 namespace peerless {
 namespace {
 
-// Whole parameters to the least loaded process each, the largest first.
-void deal_whole(const std::vector<std::pair<std::size_t, std::int64_t>>& sizes, std::vector<Shares>& owners,
-                std::int64_t world_size) {
-  auto largest_first = sizes;
-  std::stable_sort(largest_first.begin(), largest_first.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+// A parameter whose matrices are dealt, in units of as few whole ones as make whole blocks of norms.
+struct Stack {
+  std::size_t number;
+  std::int64_t size, unit;
+};
+Stack stack_of(std::size_t number, const at::Tensor& matrices) {
+  return {number, matrices.numel(), std::lcm(matrices.size(-2) * matrices.size(-1), kNormBlock)};
+}
+
+// Each unit to the least loaded process, the largest first; of one stack each process has neighbours.
+void deal_whole(std::vector<Stack> stacks, std::vector<Shares>& owners, std::int64_t world_size) {
+  std::ranges::stable_sort(stacks, std::greater(), [](const Stack& s) { return std::min(s.unit, s.size); });
   std::vector<std::int64_t> load(static_cast<std::size_t>(world_size));
-  for (const auto& [number, size] : largest_first) {
-    const auto owner = std::min_element(load.begin(), load.end()) - load.begin();
-    load[static_cast<std::size_t>(owner)] += size;
-    for (std::int64_t r = 0; r < world_size; ++r)
-      owners[number].push_back({r <= owner ? 0 : size, r < owner ? 0 : size});
+  for (const auto& [number, size, unit] : stacks) {
+    std::vector<std::int64_t> here(load.size());
+    for (std::int64_t at = 0; at < size; at += unit) {
+      const auto least = static_cast<std::size_t>(std::ranges::min_element(load) - load.begin());
+      load[least] += std::min(unit, size - at);
+      here[least] += unit;
+    }
+    std::int64_t next = 0;
+    for (const auto elements : here) {
+      const auto begin = std::exchange(next, std::min(size, next + elements));
+      owners[number].push_back({begin, next});
+    }
   }
 }
 
@@ -65,18 +80,18 @@ std::vector<Owned> everything(const ParameterSet& parameters) {
 std::vector<Shares> deal(const ParameterSet& parameters, const OptimConfig& config, std::int64_t world_size) {
   const bool whole_matrices = std::holds_alternative<MuonConfig>(config);
   std::vector<Shares> owners;
-  std::map<std::int64_t, std::vector<std::pair<std::size_t, std::int64_t>>> whole;  // by the number of their holders
+  std::map<std::int64_t, std::vector<Stack>> whole;  // by the number of their holders
   for (const auto& p : parameters.parameters()) {
     if (p.rows) continue;
     const std::int64_t holders = world_size / p.shard.ways;
     if (whole_matrices && p.role == Role::matrix) {
-      whole[holders].emplace_back(owners.size(), p.tensor.numel());
+      whole[holders].push_back(stack_of(owners.size(), p.tensor));
       owners.emplace_back();
     } else {
       owners.push_back(equal_shares(p.tensor.numel(), holders, kNormBlock));
     }
   }
-  for (const auto& [holders, sizes] : whole) deal_whole(sizes, owners, holders);
+  for (const auto& [holders, stacks] : whole) deal_whole(stacks, owners, holders);
   return owners;
 }
 

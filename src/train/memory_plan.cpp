@@ -2,8 +2,11 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "peerless/dist/row_reduction.h"
+#include "peerless/optim/ownership.h"
 #include "peerless/params/parameter_set.h"
 #include "peerless/train/setup.h"
 
@@ -39,17 +42,38 @@ struct Planner {
   double copies_of_gradient() const {
     return config.train.determinism == Determinism::elastic ? std::ceil(std::log2(micro_batches_here())) : 0;
   }
-  double moments_of(const Parameter& p) const {
-    const bool by_muon = std::holds_alternative<MuonConfig>(config.optim) && p.role == Role::matrix;
-    const auto holders = config.parallel.zero == 1 ? processes / p.shard.ways : 1;
-    return (by_muon ? 1.0 : 2.0) * static_cast<double>(p.tensor.nbytes()) / static_cast<double>(holders);
+  bool zero() const { return config.parallel.zero == 1 && processes > 1; }
+
+  // Bytes of the moments of each parameter, on the process that holds most of all.
+  std::vector<double> moments_of(const ParameterSet& parameters) const {
+    if (!zero()) return moments_of(parameters, [](const Parameter& p) { return p.tensor.numel(); });
+    const auto owners = deal(parameters, config.optim, processes);
+    std::vector<double> most;
+    for (std::int64_t rank = 0; rank < processes; ++rank) {
+      auto dense = owners.begin();
+      auto moments = moments_of(parameters, [&](const Parameter& p) {
+        if (p.rows) return p.tensor.numel() * p.shard.ways / processes;
+        return (*dense++)[static_cast<std::size_t>(rank / p.shard.ways)].size();
+      });
+      if (sum_of(moments) > sum_of(most)) most = std::move(moments);
+    }
+    return most;
   }
+  template <class ElementsHere>
+  std::vector<double> moments_of(const ParameterSet& parameters, const ElementsHere& elements_here) const {
+    std::vector<double> moments;
+    for (const auto& p : parameters.parameters()) {
+      const bool by_muon = std::holds_alternative<MuonConfig>(config.optim) && p.role == Role::matrix;
+      moments.push_back((by_muon ? 4.0 : 8.0) * static_cast<double>(elements_here(p)));
+    }
+    return moments;
+  }
+  static double sum_of(const std::vector<double>& some) { return std::accumulate(some.begin(), some.end(), 0.0); }
 
   // What this process writes of a checkpoint, and copies for that: its share of what others hold too.
-  double saved_of(const Parameter& p) const {
+  double saved_of(const Parameter& p, double moments) const {
     const double copies = static_cast<double>(processes) / static_cast<double>(p.shard.ways);
-    const double moments = moments_of(p);
-    return static_cast<double>(p.tensor.nbytes()) / copies + (config.parallel.zero == 1 ? moments : moments / copies);
+    return static_cast<double>(p.tensor.nbytes()) / copies + (zero() ? moments : moments / copies);
   }
 
   // Distinct rows of a table that so many retrievals of each of its tokens touch, drawn evenly.
@@ -141,18 +165,20 @@ std::vector<MemoryPart> plan_memory(const RunConfig& config, std::int64_t vocab,
       compute_dtype(config.train.precision),
       ShardGroups{config.parallel.expert > 1 ? &experts : nullptr, config.parallel.table > 1 ? &tables : nullptr});
   const Planner planner{config, vocab, processes};
-  double weights = 0, dense = 0, moments = 0, saved = 0, row_gradients = 0;
-  for (const auto& p : ParameterSet(*model).parameters()) {
+  const ParameterSet parameters(*model);
+  const auto moments = planner.moments_of(parameters);
+  double weights = 0, dense = 0, saved = 0, row_gradients = 0;
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    const auto& p = parameters.parameters()[i];
     const auto bytes = static_cast<double>(p.tensor.nbytes());
     weights += bytes;
     if (!p.rows) dense += bytes;
-    moments += planner.moments_of(p);
-    saved += planner.saved_of(p);
+    saved += planner.saved_of(p, moments[i]);
   }
   for (const auto& table : config.model.tables()) row_gradients += planner.row_gradients(table);
   const bool narrow = config.train.precision == Precision::bf16;
   return {{"weights", weights},
-          {"moments", moments},
+          {"moments", Planner::sum_of(moments)},
           {"gradients", dense * (1 + planner.copies_of_gradient())},
           {"gradients of rows", row_gradients},
           {"kept for backward", planner.activations() + (narrow ? dense / 2 : 0)},

@@ -31,14 +31,22 @@ std::string count(Integer number) {  // "16.8 M", for people
 
 }  // namespace
 
-at::Device choose_device(Device device, std::int64_t local_rank) {
+std::int64_t gpu_of(const Launch& launch, std::int64_t gpus) {
+  if (gpus == 1) return 0;
+  if (launch.local_size > gpus)
+    throw Error(ExitCode::config, "device: ", launch.local_size, " processes on this host would share ", gpus,
+                " GPUs, but each needs its own; start fewer, or say device: cpu");
+  return launch.local_rank;
+}
+
+at::Device choose_device(Device device, const Launch& launch) {
   const bool has_cuda = at::hasCUDA();
   if (device == Device::cuda && !has_cuda)
     throw Error(ExitCode::config,
                 "device: cuda was asked for, but there is no GPU that this build can use; say cpu or auto");
   if (device == Device::cpu || !has_cuda) return at::kCPU;
   choose_deterministic_kernels();
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(local_rank % at::getNumGPUs())};
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(gpu_of(launch, static_cast<std::int64_t>(at::getNumGPUs())))};
 }
 
 at::ScalarType compute_dtype(Precision precision) { return precision == Precision::bf16 ? at::kBFloat16 : at::kFloat; }

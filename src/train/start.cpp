@@ -316,7 +316,7 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
                     const Launch& launch, const StopRequest& stop, Status& status, Files& files) {
   auto& communicator = world.communicator();
   communicator.set_activity("comparing settings");
-  check_equal(communicator, config, choose_device(config.device, launch.local_rank));
+  check_equal(communicator, config, choose_device(config.device, launch));
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
   training.folder = open_folder(communicator, config, options, stop, files);
@@ -344,7 +344,7 @@ void meet(std::optional<World>& world, const RunConfig& config, const Launch& la
     end_for(loss, launch, status);
   };
   try {
-    world.emplace(launch, JoinOptions{.device = [&] { return choose_device(config.device, launch.local_rank); },
+    world.emplace(launch, JoinOptions{.device = [&] { return choose_device(config.device, launch); },
                                       .timeout = std::chrono::seconds(config.parallel.timeout_seconds),
                                       .secret = find_secret(process_environment()),
                                       .on_loss = on_loss,

@@ -22,7 +22,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
       peers_(peers),
       stop_(stop),
       files_(files),
-      device_(choose_device(config.device, launch.local_rank)),
+      device_(choose_device(config.device, launch)),
       tokenizer_(open_tokenizer(config.tokenizer)),
       data_(std::make_shared<TrainingData>(config.data, info_of(*tokenizer_), config.seed,
                                            config.train.global_batch_size, files)),

@@ -3,6 +3,7 @@ to read it. Each row is two settings of `peerless train`, whose runs take turns.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -159,6 +160,20 @@ def overlap(folder, turns):
         saved = 2 - slow.median / fast.median  # of the step's and the sending's equal times, one after the other
         print("\nreduction while backward runs                  fast network   as long as a step   hidden")
         print(f"dense, {sent / 1e6:.1f} MB a step each way             {fast.told():>24} {slow.told():>24}  {saved:.0%}", flush=True)
+
+
+def memory_beside_plan(folder):
+    print("\nresident memory of each of 4 processes        resident       plan   beside it")
+    for side, division in itertools.product((1024, 512), ([], ["parallel.zero=1"])):
+        division = division + (["parallel.table=4"] if side == 1024 else [])
+        settings = [*MEMORY, f"model.layers.0.ffw.num_experts={side * side}", *division]
+        run = Run(folder, 4, settings)
+        run.turn()
+        words = [PROGRAM, "plan", "--config", "run.yaml", "--processes", "4", "--json", *settings]
+        said = subprocess.run([str(word) for word in words], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
+        plan = json.loads(said)["memory_bytes"]["total"]
+        name = f"PEER, N = {side}^2 {' '.join(division)}"
+        print(f"{name:<56}{run.peak / 1e9:>8.2f} GB{plan / 1e9:>8.2f} GB{run.peak / plan - 1:>+8.1%}", flush=True)
 
 
 def main():

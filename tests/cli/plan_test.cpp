@@ -56,7 +56,7 @@ TEST(Plan, SaysTheMemoryOfEachProcess) {
   const auto bytes = [](const json& memory, const char* part) { return memory[part].get<double>(); };
   EXPECT_EQ(bytes(whole, "weights"), 4 * parameters);
   EXPECT_EQ(bytes(whole, "moments"), 8 * parameters);
-  EXPECT_EQ(bytes(zero, "moments"), 2 * parameters);
+  EXPECT_NEAR(bytes(zero, "moments"), 2 * parameters, 1e-4 * parameters);  // shares are of whole blocks
   EXPECT_EQ(bytes(zero, "weights"), 4 * parameters);
   const double in_tables = bytes(whole, "weights") - bytes(whole, "gradients");
   EXPECT_EQ(bytes(table, "weights"), bytes(whole, "gradients") + in_tables / 4);

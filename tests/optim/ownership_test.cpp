@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <tuple>
 
+#include "peerless/optim/norms.h"
 #include "tests/support/models.h"
 
 namespace peerless {
@@ -14,6 +16,10 @@ std::shared_ptr<LanguageModel> model() {
   config.n_layers = 4;
   config.d_model = 256;
   config.ffw = DenseConfig{.activation = DenseActivation::swiglu, .d_ff = 704};
+  MoeConfig mixture = MoeConfig::small();
+  mixture.num_experts = 12;
+  mixture.d_expert = 64;
+  config.layers = {{LayerSet{LayerRange{3, 3}}, mixture}};
   return test::make_model(config, /*vocab_size=*/1000);
 }
 
@@ -59,16 +65,34 @@ TEST_P(Deal, GivesMatricesOfMuonWhole) {
   std::vector<std::int64_t> load(static_cast<std::size_t>(GetParam()));
   std::int64_t largest = 0;
   for (std::size_t i = 0; i < owners.size(); ++i) {
-    const auto& parameter = parameters.parameters()[i];
-    if (parameter.role != Role::matrix) continue;
-    largest = std::max(largest, parameter.tensor.numel());
+    const auto& [name, tensor] = std::tie(parameters.parameters()[i].name, parameters.parameters()[i].tensor);
+    if (parameters.parameters()[i].role != Role::matrix) continue;
+    const std::int64_t matrix = tensor.size(-2) * tensor.size(-1);
+    largest = std::max(largest, matrix);
     for (std::size_t r = 0; r < owners[i].size(); ++r) {
-      EXPECT_TRUE(owners[i][r].size() == 0 || owners[i][r].size() == parameter.tensor.numel()) << parameter.name;
+      EXPECT_EQ(owners[i][r].begin % matrix, 0) << name;
       load[r] += owners[i][r].size();
     }
   }
   const auto [least, most] = std::minmax_element(load.begin(), load.end());
   EXPECT_LE(*most - *least, largest);
+}
+
+// A norm's blocks begin where they do in the whole, so that its bits do not depend on who has them.
+TEST_P(Deal, CutsBetweenBlocksOfNorms) {
+  const auto odd = test::make_model([] {
+    ModelConfig config = test::small_model();
+    config.ffw = MoeConfig::small();  // 6 x 16: eight of its matrices make three blocks
+    return config;
+  }());
+  for (const auto& some_model : {model(), odd}) {
+    for (const OptimConfig& config : {OptimConfig(AdamWConfig()), OptimConfig(MuonConfig())}) {
+      for (const auto& shares : deal(ParameterSet(*some_model), config, GetParam()))
+        for (const auto& share : shares) {
+          EXPECT_TRUE(share.size() == 0 || share.begin % kNormBlock == 0);
+        }
+    }
+  }
 }
 
 }  // namespace

@@ -84,6 +84,57 @@ TEST_P(EveryBlock, TrainsTheSameWhereProcessesHoldItTogether) {
   }
 }
 
+// Of every block's state, where each process could hold a fair share of it.
+ModelConfig model_of_many_experts() {
+  PeerConfig peer = PeerConfig::small();
+  peer.num_experts = 4096;
+  MoeConfig mixture = MoeConfig::small();
+  mixture.num_experts = 8;
+  mixture.d_expert = 32;
+  ModelConfig config = test::small_model();
+  config.d_model = 64;
+  config.n_layers = 3;
+  config.layers = {{LayerSet{LayerRange{1, 1}}, peer}, {LayerSet{LayerRange{2, 2}}, mixture}};
+  return config;
+}
+
+std::int64_t bytes_of_moments(const SmallRun& run) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor, slice] : run.state())
+    if (name.starts_with("optim.")) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+TEST(Zero, DividesTheOptimizersState) {
+  const auto whole = static_cast<double>(bytes_of_moments(SmallRun(model_of_many_experts(), 1)));
+  for (const std::int64_t processes : {2, 4}) {
+    test::in_group(processes, [&](Communicator& communicator) {
+      const SmallRun run(model_of_many_experts(), 1, {.micro_batches = 4, .division = {.zero = true}}, communicator);
+      const double share = whole / static_cast<double>(processes);
+      EXPECT_NEAR(static_cast<double>(bytes_of_moments(run)), share, 0.02 * share);
+    });
+  }
+}
+
+// Muon's go from process to process as whole matrices: of a mixture's experts, each has some.
+TEST(Zero, DividesTheExpertsOfMuonAndKeepsTheirBits) {
+  const auto options = [](bool zero) {
+    return test::SmallRunOptions{
+        .micro_batches = 4, .division = {.order = SumOrder::tree, .zero = zero}, .optim = MuonConfig()};
+  };
+  SmallRun alone(model_of_many_experts(), 1, options(false));
+  alone.train(0, 3);
+  const auto all = alone.state_of("optim.momentum.decoder.layers.2.ffw.experts.up").numel();
+  for (const std::int64_t processes : {2, 4}) {
+    test::in_group(processes, [&](Communicator& communicator) {
+      SmallRun run(model_of_many_experts(), 1, options(true), communicator);
+      run.train(0, 3);
+      run.expect_same_bits(alone);
+      EXPECT_EQ(run.state_of("optim.momentum.decoder.layers.2.ffw.experts.up").numel(), all / processes);
+    });
+  }
+}
+
 TEST_P(EveryBlock, RepeatsItsBitsWhereProcessesHoldItTogether) {
   test::in_group(4, [&](Communicator& communicator) {
     const test::SmallRunOptions options{.micro_batches = 4, .division = {.zero = true}, .experts = 2, .tables = 2};

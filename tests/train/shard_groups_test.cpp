@@ -47,6 +47,20 @@ struct Groups {
   bool zero = false;
 };
 
+// Of experts and tables each process has its part, of the rest all.
+void expect_shares(const SmallRun& run, const SmallRun& alone, const Groups& groups) {
+  const auto mine = run.state(), whole = alone.state();
+  ASSERT_EQ(mine.size(), whole.size());
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    const std::string& name = mine[i].name;
+    if (!name.starts_with("model.")) continue;
+    const auto ways = name.find(".experts.") != name.npos  ? groups.experts
+                      : name.find(".tables.") != name.npos ? groups.tables
+                                                           : 1;
+    EXPECT_EQ(mine[i].tensor.numel() * ways, whole[i].tensor.numel()) << name;
+  }
+}
+
 class Sharded : public testing::TestWithParam<std::tuple<Groups, ModelConfig (*)()>> {};
 
 TEST_P(Sharded, HasTheGradientsOfOneProcess) {
@@ -66,6 +80,7 @@ TEST_P(Sharded, HasTheGradientsOfOneProcess) {
     EXPECT_NEAR(report.table_grad_norm, expected.table_grad_norm, 1e-5 * expected.table_grad_norm);
     EXPECT_EQ(report.rows_touched, expected.rows_touched);
     run.expect_near_gradients(alone);
+    expect_shares(run, alone, groups);
     EXPECT_NO_THROW(check_replicas(all, run.state(), 1));
   });
 }

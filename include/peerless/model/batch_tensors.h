@@ -1,4 +1,5 @@
-// A batch of the data room as tensors on a device. On the CPU they view the batch's memory, which must outlive them.
+// A batch of the data room as tensors on a device. On the CPU they view the batch's memory, which must outlive them; a
+// GPU copies them while the host goes on, from pinned memory that LibTorch keeps until then.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -25,7 +25,7 @@ namespace peerless {
 
 class Muon final : public Optimizer {
  public:
-  // Matrices are whole parts, or empty ones.
+  // Parts are of whole matrices.
   Muon(const std::vector<Owned>& parts, const MuonConfig& config);
 
   void step(double lr, const GradNorms& norms) override;

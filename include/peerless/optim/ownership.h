@@ -1,7 +1,8 @@
 // Who updates what. Alone, or without ZeRO, each process updates everything. With ZeRO-1 each parameter's optimizer
 // state is held, and its update made, by the one that owns that part of it:
 //
-//   dense parameters   equal flat shares; matrices of Muon whole, dealt to the least loaded process, the largest first
+//   dense parameters   equal flat shares; those of Muon whole matrix by whole matrix, the largest first, each to the
+//                      process with the least
 //   tables             equal ranges of rows
 //
 // A shard (params/parameter.h) is divided among those that hold the same one.

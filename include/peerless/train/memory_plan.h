@@ -17,8 +17,8 @@ struct MemoryPart {
   double bytes;
 };
 
-// Of rank 0 of so many processes, on the CPU. `vocab` as ModelConfig::vocab_of gives it. Error(config) where the
-// division does not fit the number of processes.
+// Of the one of so many processes that holds most moments, on the CPU. `vocab` as ModelConfig::vocab_of gives it.
+// Error(config) where the division does not fit the number of processes.
 std::vector<MemoryPart> plan_memory(const RunConfig& config, std::int64_t vocab, std::int64_t processes);
 
 }  // namespace peerless

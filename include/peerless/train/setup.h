@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "peerless/base/error.h"
+#include "peerless/cluster/launch.h"
 #include "peerless/data/eval_set.h"
 #include "peerless/data/loader.h"
 #include "peerless/model/language_model.h"
@@ -13,9 +14,11 @@
 
 namespace peerless {
 
-// Error(config) when a GPU is asked for and there is none. The processes of a host take its GPUs in turn.
+// Error(config) when a GPU is asked for and there is none, or not one for each process of a host.
 // On a GPU only kernels are used that give the same bits each time.
-at::Device choose_device(Device device, std::int64_t local_rank = 0);
+at::Device choose_device(Device device, const Launch& launch = {});
+// The one of a process that sees so many. One alone may be its own: launchers can show each process another.
+std::int64_t gpu_of(const Launch& launch, std::int64_t gpus);
 at::ScalarType compute_dtype(Precision precision);
 // Threads (0: the cores that this process may use, divided among the `sharers` that may use the same), and memory that
 // is freed is kept for the next step.
