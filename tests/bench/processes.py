@@ -1,12 +1,14 @@
 """What several processes cost and gain on one machine: scripts/bench --processes runs it; docs/performance.md tells how
-to read it. Each row is two settings of `peerless train`, whose runs take turns.
+to read it. Each row is two settings of `peerless train`, whose runs take turns. What the framework promises is checked.
 """
 
 import argparse
 import itertools
 import json
 import os
+import random
 import statistics
+import string
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,15 @@ checkpoint: {every_steps: 1000000}
 log: {every_steps: 1, peak_tflops: 1}
 """ % STEPS
 MIXTURE = ["model.ffw={kind: moe, num_experts: 8, top_k: 2, d_expert: 352}"]
+LARGE_TABLES = [
+    "tokenizer={kind: sentencepiece, model: random.model}",
+    "data.train=[{path: random}]",
+    "data.seq_len=256",
+    "model.n_layers=3",
+    "model.d_model=128",
+    "model.ffw.d_ff=352",
+    "train.global_batch_size=32",
+]
 PEER = ["model.layers=[{at: [3], ffw: {kind: peer, num_experts: 65536, heads: 8, top_k: 16, d_key: 128}}]"]
 
 
@@ -122,7 +133,9 @@ def processes_beside_threads(folder, turns):
         one = Run(folder, 1, [*block, "train.threads=2"])
         two = Run(folder, 2, [*block, "train.threads=1"])
         compare(turns, one, two)
-        print(f"{name:<44}{one.told():>24} {two.told():>24}{one.median / two.median:>7.2f}", flush=True)
+        speed = one.median / two.median
+        print(f"{name:<44}{one.told():>24} {two.told():>24}{speed:>7.2f}", flush=True)
+        promise(speed >= 0.9, f"{name}: two processes at least 0.9 times as fast as two threads")
 
 
 def elastic_beside_fixed(folder, turns):
@@ -143,6 +156,7 @@ def equal_replicas(folder, turns):
         compare(turns, never, always)
         share = (always.median / never.median - 1) / 100
         print(f"{name:<44}{never.told():>24} {always.told():>24}  +{share:.2%}", flush=True)
+        promise(share < 0.005, f"{name}: comparing replicas takes less than 0.5 % of the time")
 
 
 def overlap(folder, turns):
@@ -160,20 +174,41 @@ def overlap(folder, turns):
         saved = 2 - slow.median / fast.median  # of the step's and the sending's equal times, one after the other
         print("\nreduction while backward runs                  fast network   as long as a step   hidden")
         print(f"dense, {sent / 1e6:.1f} MB a step each way             {fast.told():>24} {slow.told():>24}  {saved:.0%}", flush=True)
+        promise(saved >= 0.4, "at least 40 % of the smaller of computing and sending is hidden")
 
 
 def memory_beside_plan(folder):
-    print("\nresident memory of each of 4 processes        resident       plan   beside it")
+    """`plan` takes all rows for equally likely, so text is random too; at 512^2 that is still more than are touched."""
+    draw = random.Random(1)
+    words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 8))) for _ in range(300_000)]
+    Path(folder, "random.txt").write_text(" ".join(words))
+    run_program(folder, "tokenizer", "train", "random.txt", "--out", "random.model", "--vocab-size", "8000")
+    run_program(folder, "data", "prepare", "--tokenizer", "random.model", "--out", "random", "random.txt")
+    print("\nresident memory of each of 4 processes          resident       plan   beside it")
     for side, division in itertools.product((1024, 512), ([], ["parallel.zero=1"])):
-        division = division + (["parallel.table=4"] if side == 1024 else [])
-        settings = [*MEMORY, f"model.layers.0.ffw.num_experts={side * side}", *division]
+        division = (["parallel.table=4"] if side == 1024 else []) + division
+        peer = f"{{kind: peer, num_experts: {side * side}, heads: 8, top_k: 16, d_key: 128}}"
+        settings = [*LARGE_TABLES, f"model.layers=[{{at: [1], ffw: {peer}}}]", *division]
         run = Run(folder, 4, settings)
         run.turn()
-        words = [PROGRAM, "plan", "--config", "run.yaml", "--processes", "4", "--json", *settings]
-        said = subprocess.run([str(word) for word in words], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
-        plan = json.loads(said)["memory_bytes"]["total"]
-        name = f"PEER, N = {side}^2 {' '.join(division)}"
-        print(f"{name:<56}{run.peak / 1e9:>8.2f} GB{plan / 1e9:>8.2f} GB{run.peak / plan - 1:>+8.1%}", flush=True)
+        plan = json.loads(run_program(folder, "plan", "--config", "run.yaml", "--processes", "4", "--json", *settings))
+        planned = plan["memory_bytes"]["total"]
+        beside = run.peak / planned - 1
+        name = " ".join([f"PEER, N = {side}^2", *division])
+        print(f"{name:<48}{run.peak / 1e9:>8.2f} GB{planned / 1e9:>8.2f} GB{beside:>+8.1%}", flush=True)
+        promise(beside <= 0.1 and (side != 1024 or beside >= -0.1), f"{name}: resident memory within 10 % of plan")
+
+
+def run_program(folder, *words):
+    return subprocess.run([PROGRAM, *words], cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+broken = []
+
+
+def promise(holds, what):
+    if not holds:
+        broken.append(what)
 
 
 def main():
@@ -182,12 +217,15 @@ def main():
     turns = parser.parse_args().turns
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "run.yaml").write_text(CONFIG)
-        prepare = [PROGRAM, "data", "prepare", "--tokenizer", "byte", "--out", "train", *sorted(ROOT.glob("data/corpus/*.txt"))]
-        subprocess.run([str(word) for word in prepare], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        run_program(folder, "data", "prepare", "--tokenizer", "byte", "--out", "train", *sorted(ROOT.glob("data/corpus/*.txt")))
         processes_beside_threads(folder, turns)
         elastic_beside_fixed(folder, turns)
         equal_replicas(folder, turns)
         overlap(folder, turns)
+        memory_beside_plan(folder)
+    for what in broken:
+        print(f"failed: {what}")
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":
