@@ -1,5 +1,7 @@
 #include "peerless/train/sample_log.h"
 
+#include <utility>
+
 #include "peerless/checkpoint/checkpoint.h"
 
 namespace peerless {
@@ -21,16 +23,14 @@ void start_sample_logs(Files& files, const std::filesystem::path& folder, std::i
 SampleLog::SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step)
     : file_(files, folder / concat(step_name(first_step), "-rank-", zero_padded(rank, 5), kSuffix)) {}
 
-void SampleLog::write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data) {
-  std::string lines;
-  for (std::int64_t j = 0; j < share.micro_batches(); ++j) {
-    const std::uint64_t begin = share.first_position(first, j);
-    for (auto position = begin; position < begin + static_cast<std::uint64_t>(share.micro_batch); ++position) {
-      const SampleId id = data.sample(position);
-      lines += concat(step, "\t", position, "\t", id.source, "\t", id.sample, "\t", id.epoch, "\n");
-    }
+void SampleLog::add(std::int64_t step, const Batch& batch, const TrainingData& data) {
+  const std::uint64_t end = batch.first_sample + static_cast<std::uint64_t>(batch.batch);
+  for (std::uint64_t position = batch.first_sample; position < end; ++position) {
+    const SampleId id = data.sample(position);
+    lines_ += concat(step, "\t", position, "\t", id.source, "\t", id.sample, "\t", id.epoch, "\n");
   }
-  file_.write(lines);
 }
+
+void SampleLog::write() { file_.write(std::exchange(lines_, {})); }
 
 }  // namespace peerless

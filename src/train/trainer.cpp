@@ -92,6 +92,7 @@ StepReport Trainer::train_step() {
   const auto next_batch = [this] {
     now_at("waiting for data", 1);
     Batch batch = loader_->next([this] { return stop_.received(); });
+    if (samples_) samples_->add(counters_.step + 1, batch, *data_);
     now_at("forward, backward and update", 1);
     return batch;
   };
@@ -99,7 +100,7 @@ StepReport Trainer::train_step() {
 }
 
 void Trainer::count_step(const StepReport& report) {
-  if (samples_) samples_->write(counters_.step + 1, static_cast<std::uint64_t>(counters_.samples), share(), *data_);
+  if (samples_) samples_->write();
   counters_.count_step(config_.train.global_batch_size, targets_, report.skipped);
 }
 

@@ -78,22 +78,32 @@ TEST_P(EveryKind, ElasticGoesOnWithAnotherNumberOfThem) {
   expect_same_runs("whole", "parts");
 }
 
-// The last loss in metrics.jsonl.
-double last_loss(const std::string& metrics) {
-  const auto at = metrics.rfind("\"loss\":", metrics.rfind("\"lr\":"));
-  return std::stod(metrics.substr(at + 7));
+// Those of all steps in metrics.jsonl.
+std::vector<double> losses(const std::string& metrics) {
+  std::vector<double> all;
+  std::istringstream lines(metrics);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("\"lr\":") != std::string::npos) all.push_back(std::stod(line.substr(line.find("\"loss\":") + 7)));
+  }
+  return all;
 }
+double last_loss(const std::string& metrics) { return losses(metrics).back(); }
 
 // What all processes of all starts of a run wrote of its samples, by step and position; a later start wins.
 std::map<std::pair<int, int>, std::string> samples_of(const std::filesystem::path& run) {
   std::map<std::pair<int, int>, std::string> samples;
+  std::map<std::string, std::set<int>> seen;  // positions, by the start
   std::set<std::filesystem::path> files;
   for (const auto& file : std::filesystem::directory_iterator(run / "samples")) files.insert(file.path());
   for (const auto& file : files) {
+    const auto name = file.filename().string();
+    auto& of_start = seen[name.substr(0, name.find("-rank-"))];
     std::istringstream lines(test::content(file));
     int step, position;
-    for (std::string sample; lines >> step >> position && std::getline(lines, sample);)
+    for (std::string sample; lines >> step >> position && std::getline(lines, sample);) {
+      EXPECT_TRUE(of_start.insert(position).second) << file << " has " << position << " again";
       samples[{step, position}] = sample;
+    }
   }
   return samples;
 }
@@ -105,15 +115,21 @@ TEST_P(EveryKind, AnyNumberThatDividesTrainsOnTheSameBatches) {
     all.insert(all.end(), {"train.global_batch_size=24", "train.max_steps=30", "log.samples=true"});
     return all;
   };
-  expect_all(train(1, "whole", twelve({})), 0);
-  expect_all(train(3, "parts", twelve({"train.stop_at=7"})), 0);
-  expect_all(train(2, "parts", twelve({"train.stop_at=15"})), 0);
-  expect_all(train(4, "parts", twelve({"train.stop_at=22"})), 0);
-  expect_all(train(1, "parts", twelve({})), 0);
-  const double whole = last_loss(job.metrics("whole")), parts = last_loss(job.metrics("parts"));
-  EXPECT_EQ(samples_of(job.of_run("parts")), samples_of(job.of_run("whole")));
-  EXPECT_EQ(samples_of(job.of_run("whole")).size(), 24u * 30u);
-  EXPECT_NEAR(parts, whole, (GetParam().name == "dense" ? 1e-4 : 1e-3) * whole);
+  for (const int processes : {1, 2, 4}) expect_all(train(processes, "on" + std::to_string(processes), twelve({})), 0);
+  for (const auto& [processes, end] : {std::pair(3, 7), {2, 13}, {4, 19}, {1, 25}, {2, 30}})
+    expect_all(train(processes, "parts", twelve({"train.stop_at=" + std::to_string(end)})), 0);
+  const auto samples = samples_of(job.of_run("on1"));
+  EXPECT_EQ(samples.size(), 24u * 30u);
+  const auto one = losses(job.metrics("on1"));
+  const double tolerance = GetParam().name == "dense" ? 1e-4 : 1e-3;
+  for (const std::string run : {"on2", "on4", "parts"}) {
+    EXPECT_EQ(samples_of(job.of_run(run)), samples) << run;
+    const auto several = losses(job.metrics(run));
+    ASSERT_EQ(several.size(), 30u) << run;
+    EXPECT_NEAR(several[0], one[0], 1e-6 * one[0]) << run;
+    for (std::size_t i = 0; i < one.size(); ++i)
+      EXPECT_NEAR(several[i], one[i], tolerance * one[i]) << run << ", step " << i + 1;
+  }
 }
 
 TEST_P(EveryKind, RestartReplayOfSeveral) {

@@ -22,11 +22,13 @@ class SampleLog {
  public:
   SampleLog(Files& files, const std::filesystem::path& folder, std::int64_t rank, std::int64_t first_step);
 
-  // The samples of `share` in the step whose first position is `first`.
-  void write(std::int64_t step, std::uint64_t first, const BatchShare& share, const TrainingData& data);
+  // The samples of a micro-batch; written once its step has come to its end.
+  void add(std::int64_t step, const Batch& batch, const TrainingData& data);
+  void write();
 
  private:
   PatientLog file_;
+  std::string lines_;  // of the step under way
 };
 
 }  // namespace peerless
