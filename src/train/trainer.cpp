@@ -231,7 +231,7 @@ bool Trainer::validate() {
 
 void Trainer::save(bool ending) {
   now_at("saving");
-  compare_replicas();  // none that differs may become durable
+  compare_replicas();  // no difference that is seen becomes durable
   if (leads()) metrics_->sync();
   now_at("waiting for the save before");
   saver_.wait();

@@ -12,7 +12,9 @@ namespace {
 
 using test::Process;
 using test::Settings;
+using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class Processes : public test::Several {};
 
@@ -252,6 +254,27 @@ TEST_F(Processes, OtherDataIsNamed) {
     const std::string text = (changed == "train" ? "data.train" : "data.val[0]") +
                              std::string(": process 1 has other data than process 0: digest ");
     for (const auto& outcome : outcomes) EXPECT_THAT(outcome.err, HasSubstr(text)) << outcome;
+  }
+}
+
+// Hosts whose copies of a checkpoint differ. The first comparison comes after the first step, whichever it is.
+TEST_F(Processes, ADifferentReplicaEndsAllWith70) {
+  const test::SmallJob other;
+  const auto go_on = [](const test::SmallJob& in, const char* lr, const char* end) {
+    const auto trained = in.train("a", {"--override", "optim.lr", lr, end, "train.threads=1"});
+    ASSERT_EQ(trained.code, 0) << trained;
+  };
+  go_on(job, "optim.lr=1e-3", "train.stop_at=5");
+  std::filesystem::copy(job.folder() / "runs", other.folder() / "runs", std::filesystem::copy_options::recursive);
+  go_on(job, "optim.lr=1e-3", "train.stop_at=10");
+  go_on(other, "optim.lr=1e-2", "train.stop_at=10");
+  for (const std::string compares : {"parallel.check_every_steps=1", "checkpoint.every_steps=11"}) {
+    const auto meeting = "file:" + (job.folder() / compares).string() + ".meeting";
+    const Settings settings{"--override", "optim.lr", "parallel.check_every_steps=0", compares};
+    const auto outcomes = wait({join(job, "a", settings, 0, 2, meeting), join(other, "a", settings, 1, 2, meeting)});
+    expect_all(outcomes, 70);
+    for (const auto& outcome : outcomes) EXPECT_THAT(outcome.err, HasSubstr("\n  model.decoder.embedding: 0 | 1\n"));
+    EXPECT_THAT(outcomes[0].err, Not(AnyOf(HasSubstr("step 12/"), HasSubstr("is durable"))));
   }
 }
 
