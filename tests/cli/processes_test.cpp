@@ -188,7 +188,14 @@ TEST_F(Groups, GoOnInOtherGroups) {
   expect_all(train(4, "parts", with({"train.stop_at=9", "parallel.expert=2", "parallel.zero=1"})), 0);
   const auto eval = job.run({"eval", "--checkpoint", "runs/parts"});
   EXPECT_EQ(eval.code, 0) << eval;
+  const auto resharded = job.run({"checkpoint", "reshard", "runs/parts", "anew", "--parts", "3"});
+  EXPECT_EQ(resharded.out, "anew/step-000000000009\n") << resharded;
+  EXPECT_TRUE(std::filesystem::exists(job.folder() / "anew/step-000000000009/state-00002-of-00003.safetensors"));
+  const auto diff = job.run({"checkpoint", "diff", "runs/parts", "anew"});
+  EXPECT_EQ(diff.out, "identical\n") << diff;
   expect_all(train(1, "parts", with({})), 0);
+  expect_all(train(1, "branch", with({"--from", "anew"})), 0);
+  EXPECT_EQ(job.diff("parts", "branch").out, "identical\n");
   const double whole = last_loss(job.metrics("whole"));
   EXPECT_NEAR(last_loss(job.metrics("parts")), whole, 1e-4 * whole);
 }
