@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
+#include "peerless/base/text.h"
 #include "tests/cli/several.h"
 
 namespace peerless {
@@ -223,6 +226,22 @@ TEST_F(Processes, OnlyTheFirstTellsWhatHappens) {
   EXPECT_NE(outcomes[0].err.find("processes: 2, each with 1 micro-batches of a step"), std::string::npos)
       << outcomes[0];
   EXPECT_EQ(outcomes[1].err, "");
+}
+
+TEST_F(Processes, EachWritesItsPartOfACheckpoint) {
+  expect_all(train(4, "a", {"train.global_batch_size=16", "train.max_steps=2"}), 0);
+  std::vector<std::uintmax_t> sizes;
+  for (int rank = 0; rank < 4; ++rank)
+    sizes.push_back(std::filesystem::file_size(job.of_run("a") / "checkpoints/step-000000000002" /
+                                               concat("state-0000", rank, "-of-00004.safetensors")));
+  const auto whole = std::accumulate(sizes.begin(), sizes.end(), std::uintmax_t{0});
+  EXPECT_LT(*std::max_element(sizes.begin(), sizes.end()), 2 * whole / 4);
+}
+
+TEST_F(Processes, ElasticHasTheSameBitsWithSeveralThreadsEach) {
+  const Settings two{"train.threads=2", "train.determinism=elastic", "train.max_steps=4"};
+  for (const int processes : {1, 2}) expect_all(train(processes, "on" + std::to_string(processes), two), 0);
+  expect_same_runs("on1", "on2");
 }
 
 TEST_F(Processes, OneThatIsAskedToStopStopsAll) {

@@ -28,7 +28,7 @@ class Several : public testing::Test {
   // One of so many, in the folder of a job.
   static Process join(const SmallJob& in, const std::string& name, Settings settings, int rank, int processes,
                       const std::string& meeting) {
-    settings.push_back("train.threads=1");
+    settings.insert(settings.begin(), "train.threads=1");
     if (processes > 1) {
       const auto flags = meet(rank, processes, meeting);
       settings.insert(settings.end(), flags.begin(), flags.end());

@@ -4,12 +4,50 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
+#include <mutex>
 
+#include "peerless/base/text.h"
 #include "peerless/train/machine.h"
+#include "tests/support/local_group.h"
 #include "tests/support/temporary_folder.h"
 
 namespace peerless {
 namespace {
+
+// Of four processes: whole tensors, which all have; slices of tables, which those two ranks apart both have; slices of
+// a moment, each of one process alone.
+NamedTensors tensors_of(const Communicator& communicator) {
+  const std::int64_t rank = communicator.rank();
+  NamedTensors tensors;
+  for (const std::int64_t size : {100, 7, 60, 60, 0, 45, 30, 30, 12, 8})
+    tensors.push_back({concat("whole", tensors.size()), at::zeros({size})});
+  for (const char* const table : {"values", "keys"})
+    tensors.push_back({table, at::zeros({6, 2}), NamedTensor::Slice{{6, 4}, {0, 2 * (rank % 2)}, 2}});
+  tensors.push_back({"moment", at::zeros({5}), NamedTensor::Slice{{20}, {5 * rank}}});
+  return tensors;
+}
+
+TEST(PartToSave, EveryElementIsWrittenOnceByLoadsThatAreEven) {
+  std::mutex mutex;                         // of what follows
+  std::map<std::string, at::Tensor> times;  // each element was written
+  std::vector<std::int64_t> loads;
+  test::in_group(4, [&](Communicator& communicator) {
+    const std::lock_guard lock(mutex);
+    loads.push_back(0);
+    for (const auto& [name, tensor, slice] : part_to_save(tensors_of(communicator), communicator)) {
+      auto& whole = times.try_emplace(name, at::zeros(slice ? slice->shape : tensor.sizes())).first->second;
+      auto part = whole;
+      for (std::int64_t dim = 0; slice && dim < whole.dim(); ++dim)
+        part = part.narrow(dim, slice->offset[static_cast<std::size_t>(dim)], tensor.size(dim));
+      part += 1;
+      loads.back() += tensor.numel();
+    }
+  });
+  EXPECT_EQ(times.size(), 13u);
+  for (const auto& [name, tensor] : times) EXPECT_TRUE(at::equal(tensor, at::ones_like(tensor))) << name;
+  for (const auto load : loads) EXPECT_LE(load, 120);
+}
 
 TEST(Staging, TheCopyStaysAsItWas) {
   const auto odd = at::arange(7, at::kFloat), wide = at::rand({3, 5}, at::kDouble),
