@@ -17,6 +17,7 @@ using test::Outcome;
 using test::Process;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPeer = 76;
@@ -58,6 +59,23 @@ TEST_F(Failures, OneThatDiesEndsAllAtOnce) {
     const auto status = test::content(job.of_run(name) / "status.json");
     EXPECT_THAT(status, HasSubstr(victim == 0 ? "\"running\"" : "\"failed\",\"code\":76"));
   }
+}
+
+// A stop in order takes all of them.
+TEST_F(Failures, SurvivorsThatAreAskedToStopSayWhoIsLost) {
+  const auto dead = start_long(3, "dead");
+  dead[2].signal(SIGKILL);
+  for (const int rank : {0, 1}) dead[rank].signal(SIGTERM);
+  expect_lost(dead, 2, "rank 2 is lost: its connection closed", std::chrono::seconds(5));
+  EXPECT_THAT(dead[0].printed(), Not(HasSubstr("is durable")));
+  dead[2].wait();
+
+  const auto hung = start_long(3, "hung", {"parallel.timeout_seconds=3"});
+  hung[2].signal(SIGSTOP);
+  hung[0].signal(SIGTERM);
+  expect_lost(hung, 2, "rank 2 is lost: it was silent for [34]", std::chrono::seconds(3 + 5));
+  hung[2].signal(SIGKILL);
+  hung[2].wait();
 }
 
 TEST_F(Failures, ARestartGoesOn) {
