@@ -40,7 +40,8 @@ int report_fatal(ExitCode code, const std::string& what, const Environment& envi
   lines.front() = concat("FATAL ", name(code), place(), " what=", in_quotes(lines.front()));
   std::cerr << join(lines, "\n") + "\n" << std::flush;
   if (const auto path = environment("TORCHELASTIC_ERROR_FILE")) {
-    const nlohmann::ordered_json extra{{"py_callstack", ""}, {"timestamp", std::to_string(std::time(nullptr))}};
+    // Without a "py_callstack", which torchrun would print in place of the message.
+    const nlohmann::ordered_json extra{{"timestamp", std::to_string(std::time(nullptr))}};
     std::ofstream file(*path);
     file << nlohmann::ordered_json{{"message", {{"message", text}, {"extraInfo", extra}}}}.dump() << std::flush;
     if (!file) std::cerr << concat("peerless: cannot write TORCHELASTIC_ERROR_FILE=", printable(*path), "\n");

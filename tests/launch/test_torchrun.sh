@@ -20,9 +20,11 @@ test_torchrun_restarts_after_a_kill() {
   same_runs one two
 }
 
-# What is wrong with the config is wrong in every attempt: no worker hangs, and torchrun fails.
+# What is wrong with the config is wrong in every attempt: no worker hangs, and torchrun fails, with our words for it.
 test_torchrun_fails_when_all_do() {
   local status=0
-  timeout 60 "$launch/torchrun.sh" 3 "$program" --config run.yaml run.name=three || status=$?
+  timeout 60 "$launch/torchrun.sh" 3 "$program" --config run.yaml run.name=three >said 2>&1 || status=$?
+  cat said
   ((status != 0 && status != 124)) # 124: still running
+  sed '1,/^Root Cause/d' said | grep 'traceback : CONFIG: the number of processes (3) must divide the micro-batches'
 }
