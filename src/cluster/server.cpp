@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "peerless/base/log.h"
+#include "peerless/base/ranges.h"
 
 namespace peerless::cluster {
 namespace {
@@ -23,17 +24,6 @@ constexpr std::size_t kEnoughUnsent = std::size_t{1} << 20;
 constexpr std::size_t kTooMuchUnsent = std::size_t{128} << 20;
 constexpr std::size_t kMaxSaid = 512;            // bytes of an activity or a reason
 constexpr std::int64_t kMaxAge = 1'000'000'000;  // ms of an activity
-
-// "1, 3-7"
-std::string ranges(const std::vector<std::int64_t>& ranks) {
-  std::vector<std::string> parts;
-  for (std::size_t first = 0, last = 0; first < ranks.size(); first = ++last) {
-    while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
-    parts.push_back(concat(ranks[first]));
-    if (last > first) parts.back() += concat("-", ranks[last]);
-  }
-  return join(parts, ", ");
-}
 
 std::chrono::milliseconds in_ms(Clock::duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration);

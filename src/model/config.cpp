@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "peerless/base/ranges.h"
 #include "peerless/model/attention.h"
 
 namespace peerless {
@@ -10,19 +11,6 @@ namespace {
 template <class F>
 auto of_block(const FfwConfig& config, F&& f) {
   return std::visit([&](const auto& c) { return f(c); }, config);
-}
-
-// "0-2, 5" of 0, 1, 2, 5.
-std::string ranges(const std::vector<std::int64_t>& ascending) {
-  std::string text;
-  for (std::size_t i = 0; i < ascending.size();) {
-    std::size_t last = i;
-    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
-    text += concat(text.empty() ? "" : ", ", ascending[i]);
-    if (last > i) text += concat("-", ascending[last]);
-    i = last + 1;
-  }
-  return text;
 }
 
 // `a` is the first layer's that uses the table, `b` that of `layer`.
