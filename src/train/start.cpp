@@ -17,6 +17,7 @@
 #include "peerless/dist/collectives.h"
 #include "peerless/dist/rendezvous.h"
 #include "peerless/params/library_error.h"
+#include "peerless/train/agreement.h"
 #include "peerless/train/machine.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
@@ -168,42 +169,6 @@ Start find_start(Peers& peers, const RunFolder& folder, const StartOptions& opti
   return start;
 }
 
-// The first process that says something else than process 0; 0: none does.
-std::size_t first_other(const std::vector<std::string>& said) {
-  const auto other = std::ranges::find_if(said, [&](const auto& text) { return text != said.front(); });
-  return other == said.end() ? 0 : static_cast<std::size_t>(other - said.begin());
-}
-
-// All must run the same program on the same config and kind of device: else they would wait for each other for ever, or
-// train nonsense.
-void check_equal(Communicator& communicator, const RunConfig& config, at::Device device) {
-  const auto programs = gather(communicator, program_version());
-  if (const auto r = first_other(programs))
-    throw SharedError(ExitCode::config, "process ", r, " is version ", programs[r], ", process 0 is ", programs[0],
-                      "; all must run the same program");
-  const auto devices = gather(communicator, c10::DeviceTypeName(device.type(), /*lower_case=*/true));
-  if (const auto r = first_other(devices))
-    throw SharedError(ExitCode::config, "device: process ", r, " would train on its ", devices[r],
-                      ", process 0 on its ", devices[0], "; say device: cuda, and the one without a GPU tells why");
-  const auto configs = gather(communicator, config::dump(config));
-  const auto first = config::parse<RunConfig>(configs.front(), "config of process 0");
-  std::string lines;
-  for (std::size_t r = 1; r < configs.size(); ++r) {
-    for (const auto& d : config::compare(first, config::parse<RunConfig>(configs[r], concat("config of process ", r))))
-      lines += concat("\n  ", d.path, ": is ", d.before, " in process 0, ", d.after, " in process ", r);
-  }
-  if (!lines.empty()) throw SharedError(ExitCode::config, "the processes do not agree:", lines);
-}
-
-void check_equal_data(Communicator& communicator, const Trainer& trainer) {
-  for (const auto& [key, digest] : trainer.data()) {
-    const auto digests = gather(communicator, digest.hex());
-    if (const auto r = first_other(digests))
-      throw SharedError(ExitCode::config, key, ": process ", r, " has other data than process 0: digest ", digests[r],
-                        ", not ", digests[0], "; all need the same files");
-  }
-}
-
 // Processes of this host that may use the same cores.
 std::int64_t sharers_of_cores(Communicator& communicator) {
   const auto here = concat(host_name(), " ", cores());
@@ -244,7 +209,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
     check_division(config, communicator.world_size());
     trainer.emplace(config, folder, status, launch, communicator, *training.peers, stop, files);
   });
-  check_equal_data(communicator, *trainer);
+  check_same_data(communicator, trainer->data());
   if (asked_to_stop(communicator, stop)) return ExitCode::preempted;
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
@@ -316,7 +281,9 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
                     const Launch& launch, const StopRequest& stop, Status& status, Files& files) {
   auto& communicator = world.communicator();
   communicator.set_activity("comparing settings");
-  check_equal(communicator, config, choose_device(config.device, launch));
+  check_same_program(communicator, program_version());
+  check_same_device(communicator, choose_device(config.device, launch).type());
+  check_same_config(communicator, config);
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
   training.folder = open_folder(communicator, config, options, stop, files);

@@ -16,6 +16,7 @@ namespace {
 using test::Process;
 using test::Settings;
 using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -255,9 +256,11 @@ TEST_F(Processes, OneThatIsAskedToStopStopsAll) {
 
 // What is wrong with one of them ends all, with one code, and each line says whose fault it is.
 TEST_F(Processes, DifferentSettingsAreNamed) {
-  const auto outcomes = train(2, "a", {}, {{"optim.lr=0.5"}, {"optim.lr=0.25"}});
+  const auto outcomes = train(3, "a", {}, {{"optim.lr=0.5"}, {"optim.lr=0.25"}, {"optim.lr=0.25", "seed=2"}});
   expect_all(outcomes, 78);
-  const char* const text = "the processes do not agree:\"\n  optim.lr: is 0.5 in process 0, 0.25 in process 1";
+  const char* const text =
+      "the processes do not agree:\"\n  optim.lr: 0.5 in process 0; 0.25 in processes 1-2\n"
+      "  seed: 1 in processes 0-1; 2 in process 2\n";
   for (const auto& outcome : outcomes) EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome;
 }
 
@@ -277,9 +280,9 @@ TEST_F(Processes, OtherDataIsNamed) {
     const auto meeting = "file:" + (job.folder() / changed).string() + ".meeting";
     const auto outcomes = wait({join(job, changed, {run}, 0, 2, meeting), join(other, changed, {run}, 1, 2, meeting)});
     expect_all(outcomes, 78);
-    const std::string text = (changed == "train" ? "data.train" : "data.val[0]") +
-                             std::string(": process 1 has other data than process 0: digest ");
-    for (const auto& outcome : outcomes) EXPECT_THAT(outcome.err, HasSubstr(text)) << outcome;
+    const std::string text = (changed == "train" ? "data.train" : "data.val\\[0\\]") +
+                             std::string(": digest [0-9a-f]+ in process 0; digest [0-9a-f]+ in process 1; all need");
+    for (const auto& outcome : outcomes) EXPECT_THAT(outcome.err, ContainsRegex(text)) << outcome;
   }
 }
 
