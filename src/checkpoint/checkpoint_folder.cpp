@@ -1,10 +1,26 @@
 #include "peerless/checkpoint/checkpoint_folder.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "peerless/base/log.h"
 
 namespace peerless {
+namespace {
+
+constexpr std::string_view kNameOne = "name a run's folder, its checkpoints/, or one step-* folder in it";
+
+std::vector<std::string> names_in(const Files& files, const std::filesystem::path& folder) {
+  try {
+    return files.list(folder);
+  } catch (const IoError& error) {
+    if (error.system_error() != ENOTDIR) throw;
+    throw Error(ExitCode::data, printable(folder.string()), ": is a file, and no folder of checkpoints; ", kNameOne,
+                " (.pt, .bin, .ckpt and archives are never opened)");
+  }
+}
+
+}  // namespace
 
 void CheckpointFolder::save(const State& state, const CheckpointInfo& info) {
   NoPeers nobody;
@@ -14,7 +30,7 @@ void CheckpointFolder::save(const State& state, const CheckpointInfo& info) {
 std::vector<std::int64_t> CheckpointFolder::steps() const {
   std::vector<std::int64_t> steps;
   if (!exists(files_, path_)) return steps;
-  for (const auto& name : files_.list(path_)) {
+  for (const auto& name : names_in(files_, path_)) {
     if (const auto step = step_in(name)) steps.push_back(*step);
   }
   std::sort(steps.rbegin(), steps.rend());
@@ -129,8 +145,7 @@ CheckpointFolder checkpoints_of(Files& files, const std::filesystem::path& path)
 Checkpoint find_checkpoint(Files& files, const std::filesystem::path& path) {
   if (is_one_checkpoint(files, path)) return Checkpoint::open(files, path);
   if (auto newest = checkpoints_of(files, path).newest_intact()) return std::move(*newest);
-  throw Error(ExitCode::no_input, printable(path.string()),
-              ": no checkpoint here; name a run's folder, its checkpoints/, or one step-* folder in it");
+  throw Error(ExitCode::no_input, printable(path.string()), ": no checkpoint here; ", kNameOne);
 }
 
 }  // namespace peerless

@@ -311,5 +311,17 @@ TEST_F(CheckpointFolderTest, IsFoundByItsRunItsFolderOrItself) {
                  "/runs/b: no checkpoint here; name a run's folder, its checkpoints/, or one step-* folder in it"}));
 }
 
+TEST_F(CheckpointFolderTest, AFileIsNoneWhateverItHolds) {
+  const TemporaryFolder temporary;
+  std::ofstream(temporary / "model.pt") << "PK";
+  std::filesystem::create_symlink("model.pt", temporary / "latest");
+  for (const auto* const name : {"model.pt", "latest"})
+    EXPECT_EQ(complaint([&] { find_checkpoint(disk(), temporary / name); }),
+              (Complaint{ExitCode::data, concat(temporary / name,
+                                                ": is a file, and no folder of checkpoints; name a run's folder, its "
+                                                "checkpoints/, or one step-* folder in it (.pt, .bin, .ckpt and "
+                                                "archives are never opened)")}));
+}
+
 }  // namespace
 }  // namespace peerless

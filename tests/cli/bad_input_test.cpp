@@ -181,6 +181,18 @@ TEST_F(BadInput, InWhatATrainedModelIsAsked) {
   expect(job.run({"generate", "--checkpoint", "runs/a", "eval.max_batches=3"}), 78, "here it has no effect");
 }
 
+TEST_F(BadInput, AFileWhereACheckpointIsAsked) {
+  test::write(job.folder() / "model.pt", "PK\x03\x04");
+  using Arguments = std::vector<std::string>;
+  for (const auto& verb :
+       {Arguments{"eval", "--checkpoint", "model.pt"}, Arguments{"generate", "--checkpoint", "model.pt"},
+        Arguments{"checkpoint", "verify", "model.pt"}, Arguments{"checkpoint", "ls", "model.pt"},
+        Arguments{"checkpoint", "reshard", "model.pt", "new"}, Arguments{"checkpoint", "diff", "model.pt", "model.pt"},
+        Arguments{"checkpoint", "average", "model.pt", "--out", "new"}})
+    expect(job.run(verb), 65, "model.pt: is a file, and no folder of checkpoints; name a run's folder");
+  expect(job.train("a", {"--from", "model.pt"}), 65, "model.pt: is a file");
+}
+
 TEST_F(BadInput, AtResume) {
   ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
   expect(job.train("a", {"model.d_model=32"}), 78, "model.d_model");

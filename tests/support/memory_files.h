@@ -148,8 +148,10 @@ class MemoryFiles : public Files {
 
   std::vector<std::string> list(const Path& folder) const override {
     const std::lock_guard lock(mutex_);
+    const auto listed = find(folder);
+    if (!listed->folder) throw IoError(ExitCode::no_input, "list", folder, ENOTDIR);
     std::vector<std::string> names;
-    for (const auto& [name, node] : find(folder)->entries) names.push_back(name);
+    for (const auto& [name, node] : listed->entries) names.push_back(name);
     return names;
   }
 

@@ -34,7 +34,8 @@ class CheckpointFolder {
   // Saving the same state of a step again is fine; a damaged checkpoint of that step is replaced.
   void save(const State& state, const CheckpointInfo& info);
 
-  std::vector<std::int64_t> steps() const;  // newest first, damaged ones too; none where there is no folder
+  // Newest first, damaged ones too; none where there is nothing. Error(data) where a file is.
+  std::vector<std::int64_t> steps() const;
   Checkpoint open(std::int64_t step) const;
 
   // The newest checkpoint that verifies, of those up to a step, with a warning about each newer one that is damaged.
