@@ -26,7 +26,7 @@ OpenedFile open_regular_file(const std::filesystem::path& path) {
   struct stat status;
   if (::fstat(descriptor.get(), &status) != 0) throw IoError(ExitCode::io, "open", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    throw IoError(ExitCode::no_input, "open what is no regular file", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL);
+    throw IoError(ExitCode::data, "open what is no regular file", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL);
   }
   return {std::move(descriptor), static_cast<std::uint64_t>(status.st_size)};
 }

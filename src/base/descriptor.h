@@ -37,7 +37,8 @@ struct OpenedFile {
   std::uint64_t size;
 };
 
-// Opens a regular file for reading; IoError with ExitCode::no_input when it is absent, unreadable, or of another kind.
+// Opens a regular file for reading; IoError with ExitCode::no_input when it is absent or unreadable, data when it is of
+// another kind.
 OpenedFile open_regular_file(const std::filesystem::path& path);
 
 }  // namespace peerless

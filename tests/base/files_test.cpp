@@ -110,9 +110,11 @@ TEST_F(FilesTest, OnlyRegularFilesAreOpened) {
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
   EXPECT_EQ(failure([&] { files.open(folder / "none"); }), "NOINPUT TMP/none: cannot open: No such file or directory");
   EXPECT_EQ(failure([&] { files.open(folder.path()); }),
-            "NOINPUT TMP: cannot open what is no regular file: Is a directory");
+            "DATA TMP: cannot open what is no regular file: Is a directory");
   EXPECT_EQ(failure([&] { files.open(folder / "fifo"); }),
-            "NOINPUT TMP/fifo: cannot open what is no regular file: Invalid argument");
+            "DATA TMP/fifo: cannot open what is no regular file: Invalid argument");
+  EXPECT_EQ(failure([&] { files.open("/dev/zero"); }),
+            "DATA /dev/zero: cannot open what is no regular file: Invalid argument");
 }
 
 TEST_F(FilesTest, FoldersAreListedInTheOrderOfTheirBytes) {

@@ -100,6 +100,7 @@ TEST_F(BadInput, AVocabularyThatLacksTokens) {
 
 TEST_F(BadInput, InTheData) {
   expect(job.train("a", {"data.train=[{path: nowhere}]"}), 66, "what=\"nowhere: cannot open: No such file");
+  expect(job.train("a", {"data.train=[{path: /dev/zero}]"}), 65, "what=\"/dev/zero: cannot open what is no regular");
   expect(job.train("a", {"train.global_batch_size=100000"}), 65, "; one global batch needs 100000 (1600001 tokens)");
   const auto file = job.folder() / "train" / "00000.tok";
   const auto shard = test::content(file);

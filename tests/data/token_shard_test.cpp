@@ -273,12 +273,14 @@ TEST_F(Shard, OneThatIsCutShortWhileItIsReadIsAnError) {
 
 TEST_F(Shard, OnlyRegularFilesAreOpened) {
   EXPECT_THAT(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }), HasSubstr(file.string()));
-  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenShard shard(folder.path()); }),
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenShard shard(folder.path()); }),
             folder.path().string() + ": cannot open what is no regular file: Is a directory");
   ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
-  EXPECT_EQ(complaint(ExitCode::no_input, [&] { TokenShard shard(file); }),
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenShard shard(file); }),
             file.string() + ": cannot open what is no regular file: Invalid argument")
       << "and it does not wait for a writer";
+  EXPECT_EQ(complaint(ExitCode::data, [&] { TokenShard shard("/dev/zero"); }),
+            "/dev/zero: cannot open what is no regular file: Invalid argument");
 }
 
 }  // namespace

@@ -142,7 +142,8 @@ class MemoryFiles : public Files {
   std::unique_ptr<InputFile> open(const Path& file) const override {
     const std::lock_guard lock(mutex_);
     const auto node = look_up(file);
-    if (!node || node->folder) throw IoError(ExitCode::no_input, "open", file, node ? EISDIR : ENOENT);
+    if (!node) throw IoError(ExitCode::no_input, "open", file, ENOENT);
+    if (node->folder) throw IoError(ExitCode::data, "open what is no regular file", file, EISDIR);
     return std::make_unique<Input>(*this, file, node);
   }
 

@@ -2,8 +2,8 @@
 // cut or forget any single operation (leveldb's Env, for the operations that the commit protocol needs).
 //
 // Errors   IoError: "PATH: cannot OPERATION: the system's reason". ExitCode: no_input where a file to be read is
-//          absent or unreadable, output where a new file or folder cannot be made (permission, exists, not a folder),
-//          io for everything else (disk full, read and write errors).
+//          absent or unreadable, data where it is no regular file, output where a new file or folder cannot be made
+//          (permission, exists, not a folder), io for everything else (disk full, read and write errors).
 // Threads  a Files may be used by many threads; one OutputFile by one at a time.
 #pragma once
 

@@ -6,8 +6,8 @@
 //            at once by verify(). So each bit of the file is covered before it is used. What a disk gives back wrong
 //            at a later reading is not noticed, but for ids outside the vocabulary.
 // Errors     data      wrong magic, version, size, checksum or count, a token id outside the vocabulary; with the file,
-//                      what was expected and what was found
-//            no_input  not a regular file, unreadable
+//                      what was expected and what was found; not a regular file
+//            no_input  absent, unreadable
 //            io        what is read later cannot be read, or has become shorter
 // Memory     16 bytes for a document, 8 for a MiB of tokens; tokens stay on disk
 // Threads    Reading is safe from many threads. A writer belongs to one.
