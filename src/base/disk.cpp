@@ -226,7 +226,9 @@ class Disk : public Files {
                       : S_ISDIR(status.st_mode) ? Kind::folder
                       : S_ISLNK(status.st_mode) ? Kind::link
                                                 : Kind::other;
-    return FileInfo{kind, static_cast<std::uint64_t>(status.st_size)};
+    const auto user = ::geteuid();
+    return FileInfo{kind, static_cast<std::uint64_t>(status.st_size), user != 0 && user != status.st_uid,
+                    kind != Kind::link && (status.st_mode & S_IWOTH) != 0};
   }
 
   std::uint64_t free_bytes(const Path& folder) const override {

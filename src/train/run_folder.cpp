@@ -39,6 +39,16 @@ void check_free(const Files& files, const fs::path& folder, RunMode mode) {
                   "', and no run of ours; choose another run.name");
 }
 
+// Who else may write into it can put links and files of his in the place of the run's.
+void check_own(const Files& files, const fs::path& folder) {
+  const auto info = files.info(folder / ".");  // where a link leads
+  if (!info) return;                           // gone meanwhile: the lock fails
+  const char* const wrong = info->is_open_to_all ? "may be written by all users; chmod o-w it"
+                            : info->is_strangers ? "belongs to another user; go on as that one"
+                                                 : nullptr;
+  if (wrong) throw Error(ExitCode::output, folder, ": ", wrong, ", or choose another run.name or run.dir");
+}
+
 }  // namespace
 
 bool is_run(const Files& files, const fs::path& folder) { return exists(files, folder / kId); }
@@ -66,6 +76,7 @@ RunFolder RunFolder::take(Files& files, const fs::path& folder, RunMode mode, co
   const auto id_file = folder / kId;
   if (!is_run(files, folder)) check_free(files, folder, mode);
   make_folders(files, folder);
+  check_own(files, folder);
   sync_way_to(files, folder);
   auto lock = std::make_unique<RunLock>(files, folder, boot_id(),
                                         concat("process ", getpid(), " on ", host_name(), " since ", utc_time()),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -132,6 +133,33 @@ TEST_F(FilesTest, InfoTellsTheEntryItselfAndNotWhereALinkLeads) {
   EXPECT_EQ(files.info(folder.path())->kind, FileInfo::Kind::folder);
   EXPECT_FALSE(files.info(folder / "none").has_value());
   EXPECT_FALSE(files.info(folder / "a/below").has_value());
+}
+
+TEST_F(FilesTest, InfoTellsWhoElseMayWriteIt) {
+  write(folder / "a", "");
+  fs::create_symlink("a", folder / "link");
+  for (const mode_t closed : {0750, 0775, 01770}) {
+    ASSERT_EQ(::chmod(folder.path().c_str(), closed), 0);
+    EXPECT_FALSE(files.info(folder.path())->is_open_to_all) << closed;
+  }
+  for (const mode_t open : {0752, 01777}) {
+    ASSERT_EQ(::chmod(folder.path().c_str(), open), 0);
+    EXPECT_TRUE(files.info(folder.path())->is_open_to_all) << open;
+  }
+  EXPECT_FALSE(files.info(folder / "link")->is_open_to_all) << "what counts is where it leads";
+}
+
+TEST_F(FilesTest, InfoTellsWhatIsAnothersButRootIsAStrangerNowhere) {
+  EXPECT_FALSE(files.info(folder.path())->is_strangers);
+  if (::geteuid() != 0) {
+    EXPECT_TRUE(files.info("/")->is_strangers);
+    return;
+  }
+  ASSERT_EQ(::chown(folder.path().c_str(), 1234, 1234), 0);
+  EXPECT_FALSE(files.info(folder.path())->is_strangers);
+  ASSERT_EQ(::seteuid(4321), 0);
+  EXPECT_TRUE(files.info(folder.path())->is_strangers);
+  ASSERT_EQ(::seteuid(0), 0);
 }
 
 TEST_F(FilesTest, RenamingReplacesAFileButNoFolderThatHoldsSomething) {

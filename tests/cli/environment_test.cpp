@@ -114,6 +114,7 @@ TEST_F(Environment, WhereARunCannotWriteItDoesNotBegin) {
   EXPECT_THAT(closed("runs/a/checkpoints", 0500, {}),
               HasSubstr("checkpoints/.probe.tmp: cannot create: Permission denied"));
   EXPECT_THAT(closed("runs/a/id", 0000, {}), HasSubstr("runs/a/id: cannot open: Permission denied"));
+  EXPECT_THAT(closed("runs/a", 01777, {}), HasSubstr("runs/a: may be written by all users; chmod o-w it"));
 }
 
 }  // namespace

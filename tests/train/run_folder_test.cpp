@@ -60,6 +60,41 @@ TEST(RunFolder, WhatIsNoRunOfOursIsLeftAlone) {
   EXPECT_EQ(files.tree("/runs"), (std::map<std::filesystem::path, std::string>{{"/runs/a/thesis.txt", "mine"}}));
 }
 
+// All that is in it is of the same owner and mode.
+class OfAnother : public MemoryFiles {
+ public:
+  bool is_strangers = false, is_open_to_all = false;
+  std::optional<FileInfo> info(const Path& entry) const override {
+    auto info = MemoryFiles::info(entry);
+    if (info) info->is_strangers = is_strangers, info->is_open_to_all = is_open_to_all;
+    return info;
+  }
+};
+
+TEST(RunFolder, IsNoneThatAnotherUserMayChange) {
+  OfAnother files;
+  files.is_strangers = true;
+  EXPECT_EQ(opening(files), (Complaint{ExitCode::output,
+                                       "/runs/a: belongs to another user; go on as that one, or choose another "
+                                       "run.name or run.dir"}));
+  files.is_open_to_all = true;
+  EXPECT_EQ(opening(files), (Complaint{ExitCode::output,
+                                       "/runs/a: may be written by all users; chmod o-w it, or choose another run.name "
+                                       "or run.dir"}));
+  EXPECT_TRUE(files.list(kRun).empty());
+}
+
+TEST(RunFolder, MayBeALinkToAnotherPlace) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "there");
+  { RunFolder::open(disk(), folder / "there/a", RunMode::begin); }
+  std::filesystem::create_directory_symlink("there/a", folder / "a");
+  const auto open = [&] { return complaint([&] { RunFolder::open(disk(), folder / "a", RunMode::go_on); }); };
+  EXPECT_EQ(open(), (Complaint{ExitCode::ok, ""}));
+  std::filesystem::permissions(folder / "there/a", std::filesystem::perms::all);
+  EXPECT_EQ(open().code, ExitCode::output);
+}
+
 TEST(RunFolder, ARunMayOnlyBeginWhereNoneHasCheckpoints) {
   MemoryFiles files;
   { RunFolder::open(files, kRun, RunMode::begin); }

@@ -66,6 +66,8 @@ class FileLock {
 struct FileInfo {
   enum class Kind { file, folder, link, other } kind;  // of the entry itself: links are not followed
   std::uint64_t size;
+  bool is_strangers = false;    // another user's, and this process is not root's
+  bool is_open_to_all = false;  // whoever likes may write it; a sticky bit changes nothing of that
 };
 
 class Files {

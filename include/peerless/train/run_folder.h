@@ -32,7 +32,8 @@ bool is_run(const Files& files, const std::filesystem::path& folder);
 class RunFolder {
  public:
   // Takes over the folder of a run of ours, or makes one, and keeps other processes out of it for as long as this
-  // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says.
+  // lives. Error(output) when another process has it, when it holds something else, or not what `mode` says; when it
+  // is another user's, or whoever likes may write into it.
   static RunFolder open(
       Files& files, const std::filesystem::path& folder, RunMode mode, const Stopped& stopped = [] { return false; });
 
