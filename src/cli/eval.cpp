@@ -16,6 +16,7 @@ const std::vector<std::string> kKeysOfAText{"data.seq_len", "device", "tokenizer
 struct Options {
   std::string checkpoint;
   std::vector<std::string> overrides;
+  bool allow_nonfinite = false;
   bool json = false;
   std::string text_file;
   std::string per_token_file;
@@ -136,6 +137,7 @@ void add_eval(CLI::App& app) {
   verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest intact one")->required();
   verb->add_option("overrides", options->overrides,
                    "key.path=value over the checkpoint's config: data.val, eval.max_batches, ...");
+  verb->add_flag("--allow-nonfinite", options->allow_nonfinite, "also with weights that are NaN or infinite");
   verb->add_flag("--json", options->json, "one JSON object on one line");
   auto* text = verb->add_option("--text", options->text_file, "score this text instead, of any length");
   verb->add_option("--routing", options->routing_folder,
@@ -146,8 +148,8 @@ void add_eval(CLI::App& app) {
       ->needs(text);
   verb->callback([options] {
     const bool sets = options->text_file.empty();
-    const TrainedModel trained =
-        open_trained_model(disk(), options->checkpoint, options->overrides, sets ? kKeysOfSets : kKeysOfAText);
+    const TrainedModel trained = open_trained_model(disk(), options->checkpoint, options->overrides,
+                                                    sets ? kKeysOfSets : kKeysOfAText, options->allow_nonfinite);
     sets ? evaluate_sets(trained, *options) : score_file(trained, *options);
   });
 }

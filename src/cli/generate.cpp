@@ -10,6 +10,7 @@ namespace {
 struct Options {
   std::string checkpoint;
   std::vector<std::string> overrides;
+  bool allow_nonfinite = false;
   std::string prompt;
   std::int64_t max_tokens = 100;
   bool greedy = false;
@@ -18,8 +19,9 @@ struct Options {
 };
 
 void print_continuation(const Options& options) {
-  const TrainedModel trained = open_trained_model(disk(), options.checkpoint, options.overrides,
-                                                  {"device", "train.precision", "train.threads", "tokenizer"});
+  const TrainedModel trained =
+      open_trained_model(disk(), options.checkpoint, options.overrides,
+                         {"device", "train.precision", "train.threads", "tokenizer"}, options.allow_nonfinite);
   const Tokenizer& tokenizer = *trained.tokenizer;
   const auto prompt = encode_prompt(tokenizer, options.prompt);
   if (prompt.empty()) throw Error(ExitCode::usage, "--prompt: is empty, and the tokenizer has no bos to start from");
@@ -47,6 +49,7 @@ void add_generate(CLI::App& app) {
   verb->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run for its newest intact one")->required();
   verb->add_option("overrides", options->overrides,
                    "key.path=value over the checkpoint's config: device, train.threads, ...");
+  verb->add_flag("--allow-nonfinite", options->allow_nonfinite, "also with weights that are NaN or infinite");
   verb->add_option("--prompt", options->prompt, "text to continue");
   verb->add_option("--max-tokens", options->max_tokens, "tokens to make at most")
       ->check(CLI::NonNegativeNumber)

@@ -49,6 +49,9 @@ void add_train(CLI::App& app, ExitCode& exit_code, Files& files) {
   verb->add_option("--from", options->start.from,
                    "a run or checkpoint: start this run with its weights, moments and data position");
   verb->add_flag("--weights-only", options->start.weights_only, "with --from: only its weights")->needs("--from");
+  verb->add_flag("--allow-nonfinite", options->start.allow_nonfinite,
+                 "with --from: also where what it takes over is NaN or infinite")
+      ->needs("--from");
   verb->add_option("--override", options->start.override_keys,
                    "a key, or section, that may differ from the checkpoint's config (see `config explain`); repeatable")
       ->allow_extra_args(false);

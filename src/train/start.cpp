@@ -18,6 +18,7 @@
 #include "peerless/dist/rendezvous.h"
 #include "peerless/params/library_error.h"
 #include "peerless/train/agreement.h"
+#include "peerless/train/finite.h"
 #include "peerless/train/machine.h"
 #include "peerless/train/setup.h"
 #include "peerless/train/trainer.h"
@@ -176,6 +177,15 @@ std::int64_t sharers_of_cores(Communicator& communicator) {
   return std::count(all.begin(), all.end(), here);
 }
 
+// Only its own divergence is a run's to mend: what another leaves must be whole.
+void begin_from(Trainer& trainer, const Start& start, const StartOptions& options) {
+  if (start.origin != Origin::branch && start.origin != Origin::weights) return;
+  const bool branch = start.origin == Origin::branch;
+  branch ? trainer.branch_from(*start.checkpoint) : trainer.load(*start.checkpoint, Trainer::Part::model);
+  const auto part = branch ? Trainer::Part::all : Trainer::Part::model;
+  if (!options.allow_nonfinite) check_finite(trainer.tensors_of(part), start.checkpoint->path());
+}
+
 bool asked_to_stop(Communicator& communicator, const StopRequest& stop) {
   if (!any(communicator, stop.received())) return false;
   log::info(stop.who(), " asks to stop: before the first step");
@@ -214,8 +224,7 @@ ExitCode train_in(Training& training, const RunConfig& config, const StartOption
   if (checkpoint) communicator.set_activity(concat("loading ", checkpoint->path().string()));
   together(communicator, [&] {
     if (checkpoint) check_content(checkpoint->info(), trainer->checkpoint_info(), options, start.origin);
-    if (start.origin == Origin::branch) trainer->branch_from(*checkpoint);
-    if (start.origin == Origin::weights) trainer->load(*checkpoint, Trainer::Part::model);
+    begin_from(*trainer, start, options);
     if (communicator.rank() == 0) write_atomically(files, folder.config(), config::dump(config));
   });
   if (start.origin == Origin::itself) trainer->go_on_from(*checkpoint);

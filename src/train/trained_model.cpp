@@ -5,6 +5,7 @@
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "peerless/config/config.h"
 #include "peerless/params/parameter_set.h"
+#include "peerless/train/finite.h"
 
 namespace peerless {
 namespace {
@@ -19,7 +20,8 @@ void check_overrides(const RunConfig& trained, const RunConfig& used, const std:
 }  // namespace
 
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
-                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys) {
+                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys,
+                                bool allow_nonfinite) {
   const Checkpoint checkpoint = find_checkpoint(files, path);
   config::Tree tree = config::parse_yaml(checkpoint.info().config, concat(checkpoint.path(), "/", Manifest::kFileName));
   const auto as_trained = config::read<RunConfig>(tree);
@@ -37,6 +39,7 @@ TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
   const State state = to_state(tensors);
   checkpoint.load_some(state);
   restore(state, tensors);
+  if (!allow_nonfinite) check_finite(tensors, trained.path);
   return trained;
 }
 

@@ -1,8 +1,13 @@
 // A checkpoint holds what the next steps depend on, and nothing idle: one changed bit of each of these kinds ends in
 // other bits. And what starts from another run's checkpoint takes over just what it was told to.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
+#include <span>
 
 #include "peerless/checkpoint/checkpoint_folder.h"
 #include "tests/cli/small_job.h"
@@ -12,8 +17,9 @@ namespace {
 
 using test::SmallJob;
 
-// Saves the checkpoint of `step` again, hashes and all, with one bit of one tensor changed.
-void change_a_bit(const std::filesystem::path& run, std::int64_t step, const std::string& tensor_name) {
+// Saves the checkpoint of `step` again, hashes and all, with the last element of one tensor changed.
+void change(const std::filesystem::path& run, std::int64_t step, const std::string& tensor_name,
+            const std::function<void(DType dtype, std::span<std::byte> element)>& change_element) {
   CheckpointFolder folder(disk(), run / "checkpoints");
   std::map<std::string, std::vector<std::byte>> memory;
   State state;
@@ -31,11 +37,19 @@ void change_a_bit(const std::filesystem::path& run, std::int64_t step, const std
   ASSERT_TRUE(memory.contains(tensor_name)) << tensor_name;
   auto& bytes = memory[tensor_name];
   const auto dtype = state.find(tensor_name)->dtype;
-  const auto size = size_of(dtype);
-  bytes[bytes.size() - size + (dtype == DType::i64 ? 0 : size / 2)] ^=
-      std::byte{1};  // a counter's lowest bit, a float's middle mantissa
+  change_element(dtype, std::span(bytes).last(size_of(dtype)));
   std::filesystem::remove_all(run / "checkpoints" / step_name(step));
   folder.save(state, info);
+}
+
+// A counter's lowest one, or of a float's mantissa one in the middle.
+void flip_a_bit(DType dtype, std::span<std::byte> element) {
+  element[dtype == DType::i64 ? 0 : element.size() / 2] ^= std::byte{1};
+}
+
+void make_infinite(DType, std::span<std::byte> element) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::ranges::copy(std::as_bytes(std::span(&kInfinity, 1)), element.begin());
 }
 
 struct Kind {
@@ -65,13 +79,38 @@ TEST_P(ChangedCheckpoint, EndsInOtherBits) {
   const std::vector<std::string> until_10{"train.stop_at=10"};
   ASSERT_EQ(job.train("a").code, 0);
   ASSERT_EQ(job.train("b", until_10).code, 0);
-  change_a_bit(job.of_run("b"), 10, GetParam().tensor);
+  change(job.of_run("b"), 10, GetParam().tensor, flip_a_bit);
   if (HasFatalFailure()) return;
   const auto resumed = job.train("b");
   ASSERT_EQ(resumed.code, 0) << resumed;
   const auto diff = job.diff("a", "b");
   EXPECT_EQ(diff.code, 1) << diff;
   EXPECT_EQ(diff.out.find("identical"), std::string::npos);
+}
+
+TEST(WeightsThatAreNotFinite, AreUsedOnlyWhereThatIsAllowed) {
+  const SmallJob job;
+  const std::string weight = "model.decoder.layers.0.attention.q.weight", allow = "--allow-nonfinite";
+  ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
+  change(job.of_run("a"), 10, weight, make_infinite);
+  const auto expect = [](const test::Outcome& outcome, int code, const std::string& what) {
+    EXPECT_EQ(outcome.code, code) << outcome;
+    EXPECT_THAT(outcome.err, testing::HasSubstr(what));
+  };
+  const auto told = "runs/a/checkpoints/step-000000000010: tensor " + weight + " holds what is no finite number";
+  expect(job.run({"eval", "--checkpoint", "runs/a"}), 65, told);
+  expect(job.run({"eval", "--checkpoint", "runs/a", allow}), 0, "");
+  expect(job.run({"generate", "--checkpoint", "runs/a", "--prompt", "1"}), 65, told);
+  expect(job.run({"generate", "--checkpoint", "runs/a", "--prompt", "1", allow}), 65, "logits are not numbers");
+  expect(job.train("b", {"--from", "runs/a"}), 65, told);
+  expect(job.train("c", {"--from", "runs/a", "--weights-only"}), 65, told);
+  expect(job.train("c", {"--from", "runs/a", "--weights-only", allow, "train.max_skipped_steps=2"}), 80, "DIVERGED");
+  expect(job.train("a", {"train.max_skipped_steps=2"}), 80, "DIVERGED");  // its own rules decide
+  change(job.of_run("a"), 10, weight,
+         [](DType, std::span<std::byte> element) { std::ranges::fill(element, std::byte{}); });
+  change(job.of_run("a"), 10, "optim.second.decoder.embedding", make_infinite);
+  expect(job.run({"eval", "--checkpoint", "runs/a"}), 0, "");
+  expect(job.train("d", {"--from", "runs/a"}), 65, "tensor optim.second.decoder.embedding holds");
 }
 
 TEST(StartingFromAnotherRun, GoesOnWithItsWeightsMomentsAndData) {

@@ -17,6 +17,7 @@ struct StartOptions {
   std::string resume = "auto";      // auto, never, or the folder of a checkpoint of this run
   std::optional<std::string> from;  // a checkpoint, or a run, whose weights, moments and data position to start with
   bool weights_only = false;        // ... of which only the weights
+  bool allow_nonfinite = false;     // ... though some are NaN or infinite
   std::vector<std::string> override_keys;  // keys that may differ from the checkpoint's config
   bool allow_data_change = false;
 };

@@ -22,7 +22,9 @@ struct TrainedModel {
 
 // `path` is a checkpoint or a run (its newest intact one). `overrides` are laid over the config it was saved with. They
 // may change `free_keys` alone, which the caller makes use of: Error(config), also when the tokenizer is another one.
+// Error(data) where a weight is not finite, unless that is allowed.
 TrainedModel open_trained_model(Files& files, const std::filesystem::path& path,
-                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys);
+                                const std::vector<std::string>& overrides, const std::vector<std::string>& free_keys,
+                                bool allow_nonfinite);
 
 }  // namespace peerless

@@ -41,6 +41,7 @@ class Trainer {
   // Goes on from a checkpoint of this run, as all processes do at once: with the samples that follow it, or the
   // rollback to it. Those of later steps are set aside.
   void go_on_from(const Checkpoint& checkpoint);
+  NamedTensors tensors_of(Part part) const;
   CheckpointInfo checkpoint_info() const;
   std::vector<std::pair<std::string, Digest>> data() const;  // by the key that names it
 
@@ -72,7 +73,6 @@ class Trainer {
   void compare_replicas() const;
 
   State state(Part part);  // views
-  NamedTensors tensors_of(Part part) const;
   BatchShare share() const;
   bool leads() const { return communicator_.rank() == 0; }  // and so is the one that writes and tells
   bool due(const Duration& every) const;                    // at this step
