@@ -128,6 +128,25 @@ TEST_F(CheckpointFolderTest, SaysWhatIsWrongAndWhere) {
                                    "/runs/a/checkpoints/step-000000000003: no checkpoint: MANIFEST.json is missing"}));
 }
 
+TEST_F(CheckpointFolderTest, ALinkInThePlaceOfAFileIsRefused) {
+  const TemporaryFolder temporary;
+  CheckpointFolder on_disk(disk(), temporary / "checkpoints");
+  SmallRun run(1);
+  on_disk.save(run.state(), run.info());
+  const auto step = on_disk.path() / step_name(1);
+  const auto with_a_link = [&](const std::string& name) {
+    std::filesystem::rename(step / name, temporary / name);
+    std::filesystem::create_symlink(temporary / name, step / name);
+    const auto found = complaint([&] { on_disk.open(1); });
+    std::filesystem::rename(temporary / name, step / name);
+    return found;
+  };
+  EXPECT_EQ(with_a_link(part), (Complaint{ExitCode::data, concat(step / part, ": not a regular file")}));
+  EXPECT_EQ(with_a_link(Manifest::kFileName),
+            (Complaint{ExitCode::data, concat(step, ": no checkpoint: MANIFEST.json is missing")}));
+  EXPECT_NO_THROW(on_disk.open(1));
+}
+
 TEST_F(CheckpointFolderTest, AFileOfAnotherStepIsRefused) {
   save(1);
   save(2);

@@ -78,6 +78,26 @@ TEST_F(Environment, ProcessesMeetAndTrainWhereTheClockJumps) {
   expect_same_runs("usual", "here");
 }
 
+// What a process may leave behind, as the system sees it.
+std::string core_limit(pid_t process) {
+  const auto limits = test::content("/proc/" + std::to_string(process) + "/limits");
+  const auto at = limits.find("Max core file size");
+  return limits.substr(at, limits.find('\n', at) - at);
+}
+
+TEST_F(Environment, WeightsGoIntoNoCoreDump) {
+  const auto limit_of = [&](const std::string& name, void (*prepare)()) {
+    const auto process = job.start(name, {"train.max_steps=1000000"}, "peerless", prepare);
+    EXPECT_TRUE(process.prints("step 1/"));
+    const auto limit = core_limit(process.id());
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait().code, 75);
+    return limit;
+  };
+  EXPECT_THAT(limit_of("a", nullptr), testing::MatchesRegex("Max core file size +0 +0 +bytes *"));
+  EXPECT_EQ(limit_of("b", [] { setenv("PEERLESS_CORE_DUMPS", "1", 1); }), core_limit(getpid()));
+}
+
 // A folder that cannot be written into is found before the first step is done.
 TEST_F(Environment, WhereARunCannotWriteItDoesNotBegin) {
   namespace fs = std::filesystem;
