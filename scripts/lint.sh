@@ -21,6 +21,7 @@ all_files() { git ls-files --cached --others --exclude-standard | while read -r 
 select_files() { printf '%s\n' "${ours[@]}" | grep -E "$1" || true; } # REGEX
 mapfile -t ours < <(all_files)
 mapfile -t code < <(select_files '\.(h|cpp|cuh|cu)$')
+mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -E '^(src|include)/')
 mapfile -t headers < <(select_files '\.(h|cuh)$')
 mapfile -t text < <(printf '%s\n' "${ours[@]}" | grep -vE '^(data|tests/fuzz/corpus)/') # a corpus is as it is
 mapfile -t shell < <(grep -lE '^#!.*\bbash$' "${ours[@]}")
@@ -41,6 +42,9 @@ complain 'using namespace in a header' grep -nE '^using namespace ' "${headers[@
 complain 'header without #pragma once' grep -L '^#pragma once' "${headers[@]}"
 complain 'disabled test: mend it or delete it' grep -nE 'DISABLED_' "${code[@]}"
 complain 'spdlog outside src/base/log.cpp, where its fmt clashes with that of LibTorch' spdlog_users
+complain 'unpickles, unpacks or runs a command, as nothing here may (SECURITY.md)' grep -nE \
+  '\btorch::(load|save|pickle|jit)|torch/(script|serialize)|\barchive\.h|miniz|\b(popen|system|posix_spawn|exec[lv][pe]*)\(' \
+  "${product[@]}"
 complain 'unfinished work belongs into an issue' grep -nE '\b(TODO|FIXME|XXX)\b' "${code[@]}"
 complain 'white space at the end of a line' grep -nIE '[[:blank:]]+$' "${text[@]}"
 complain 'comment longer than 120 characters' long_comments
