@@ -4,6 +4,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "peerless/base/error.h"
+#include "peerless/base/log.h"
 #include "peerless/cluster/meeting_place.h"
 #include "peerless/cluster/network.h"
 #include "peerless/cluster/store_peers.h"
@@ -70,6 +71,7 @@ World::World(const Launch& launch, const JoinOptions& options) {
   if (launch.rank == 0) {
     auto opened = place.open();
     rank_0 = opened.address;
+    if (!launch.one_host()) log::info("coordinator listens at ", rank_0.host, ":", rank_0.port);
     server_ = std::make_unique<cluster::Server>(opened.listening,
                                                 cluster::Server::Options{.world_size = launch.world_size,
                                                                          .attempt = launch.attempt + rank_0.start,

@@ -75,6 +75,18 @@ TEST(Rendezvous, ThreadsThatOnlyWaitTakeNoProcessorFromOthers) {
 
 TEST(Rendezvous, OneProcessMeetsNobody) { EXPECT_EQ(World({}, {}).communicator().world_size(), 1); }
 
+TEST(Rendezvous, OnSeveralHostsRank0SaysWhereItListens) {
+  const auto said_of = [](std::int64_t local_size) {
+    const Launch launch{
+        .launcher = "flags", .world_size = 2, .local_size = local_size, .host = "127.0.0.1", .port = 29474};
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(test::complaint([&] { World(launch, {.timeout = 1s}); }).code, ExitCode::peer);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_NE(said_of(1).find("coordinator listens at 127.0.0.1:29474\n"), std::string::npos);
+  EXPECT_EQ(said_of(2).find("listens"), std::string::npos);
+}
+
 TEST(Rendezvous, WhoDoesNotComeIsMissed) {
   const Launch launch{.launcher = "flags",
                       .rank = 1,
