@@ -98,6 +98,15 @@ TEST_F(Environment, WeightsGoIntoNoCoreDump) {
   EXPECT_EQ(limit_of("b", [] { setenv("PEERLESS_CORE_DUMPS", "1", 1); }), core_limit(getpid()));
 }
 
+TEST_F(Environment, AFileSizeLimitEndsTheRunAfterSoManySaves) {
+  const auto outcome = job.start("a", {"checkpoint.every_steps=1", "checkpoint.max_failed_saves=2"}, "peerless",
+                                 [] { limit(RLIMIT_FSIZE, 64 << 10); })
+                           .wait();
+  EXPECT_EQ(outcome.code, 74) << outcome;
+  EXPECT_THAT(outcome.err, HasSubstr("what=\"2 saves in a row have failed: the checkpoint of step 2 is not saved: "));
+  EXPECT_THAT(outcome.err, HasSubstr("File too large\"\n"));
+}
+
 // A folder that cannot be written into is found before the first step is done.
 TEST_F(Environment, WhereARunCannotWriteItDoesNotBegin) {
   namespace fs = std::filesystem;
