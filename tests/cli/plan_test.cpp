@@ -51,7 +51,7 @@ TEST(Plan, SaysTheMemoryOfEachProcess) {
     return plan("configs/presets/peer-1m.yaml", rest)["memory_bytes"];
   };
   const auto whole = of({}), zero = of({"parallel.zero=1"}), table = of({"parallel.table=4"}),
-             elastic = of({"train.determinism=elastic"});
+             elastic = of({"train.determinism=elastic"}), sync = of({"checkpoint.mode=sync"});
   const double parameters = plan("configs/presets/peer-1m.yaml")["total"]["parameters"].get<double>();
   const auto bytes = [](const json& memory, const char* part) { return memory[part].get<double>(); };
   EXPECT_EQ(bytes(whole, "weights"), 4 * parameters);
@@ -62,6 +62,8 @@ TEST(Plan, SaysTheMemoryOfEachProcess) {
   EXPECT_EQ(bytes(table, "weights"), bytes(whole, "gradients") + in_tables / 4);
   EXPECT_GT(bytes(table, "kept for backward"), bytes(whole, "kept for backward"));
   EXPECT_GT(bytes(elastic, "gradients"), bytes(whole, "gradients"));
+  for (const auto& divided : {whole, zero, table}) EXPECT_EQ(bytes(divided, "copy to save"), 12 * parameters / 4);
+  EXPECT_EQ(bytes(sync, "copy to save"), 0);
   double sum = 0;
   for (const auto& [name, part] : whole.items()) sum += name == "total" ? 0 : part.get<double>();
   EXPECT_NEAR(sum, bytes(whole, "total"), 1);

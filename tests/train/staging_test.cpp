@@ -79,6 +79,16 @@ TEST(Staging, ASliceStaysOne) {
   EXPECT_EQ(copy.entries()[0].extent, (std::vector<std::int64_t>{2, 3}));
 }
 
+TEST(Staging, HoldsWhatThereIsMemoryFor) {
+  const NamedTensors small{{"small", at::zeros({1000})}}, huge{{"huge", at::zeros({1}).expand({1L << 48})}};
+  EXPECT_TRUE(Staging().can_hold(small, 1));
+  EXPECT_FALSE(Staging().can_hold(huge, 1));
+  EXPECT_FALSE(Staging().can_hold(small, 1L << 40)) << "each process of the host needs as much";
+  Staging staging;
+  staging.copy(small);
+  EXPECT_TRUE(staging.can_hold(small, 1L << 40)) << "it has its memory already";
+}
+
 // ---- memory that is there for it
 
 class AvailableMemory : public testing::Test {
