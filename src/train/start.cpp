@@ -188,7 +188,7 @@ void begin_from(Trainer& trainer, const Start& start, const StartOptions& option
 
 bool asked_to_stop(Communicator& communicator, const StopRequest& stop) {
   if (!any(communicator, stop.received())) return false;
-  log::info(stop.who(), " asks to stop: before the first step");
+  log::info(stop.text(), ": before the first step");
   return true;
 }
 

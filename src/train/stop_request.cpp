@@ -7,6 +7,8 @@
 #include <array>
 #include <atomic>
 
+#include "peerless/base/text.h"
+
 namespace peerless {
 namespace {
 
@@ -62,6 +64,10 @@ StopRequest::~StopRequest() {
 }
 
 std::string StopRequest::who() const { return received() ? signal_name() : "another process"; }
+
+std::string StopRequest::text() const {
+  return concat(who(), " asks to stop", received_signal == SIGINT ? " (a second Ctrl-C ends it at once)" : "");
+}
 
 std::chrono::duration<double> StopRequest::age() const {
   const std::int64_t first = first_at;

@@ -125,7 +125,7 @@ bool Trainer::agree_to_stop() {
 
 void Trainer::tell_of_stop() const {
   progress_->clear_line();
-  log::info(stop_.who(), " asks to stop");
+  log::info(stop_.text());
 }
 
 // Tells of a spike, and of a checkpoint that has become good.

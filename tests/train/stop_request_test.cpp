@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "peerless/base/text.h"
+
 namespace peerless {
 namespace {
 
@@ -20,6 +22,7 @@ TEST(StopRequest, NamesTheSignalThatAsked) {
     ASSERT_TRUE(stop.received());
     EXPECT_STREQ(stop.signal_name(), name);
     EXPECT_EQ(stop.who(), name);
+    EXPECT_EQ(stop.text(), concat(name, " asks to stop", signal == SIGINT ? " (a second Ctrl-C ends it at once)" : ""));
   }
 }
 

@@ -18,6 +18,7 @@ class StopRequest {
   bool received() const { return signal_name() != nullptr; }
   const char* signal_name() const;            // "SIGTERM", the newest; null while nobody asked
   std::string who() const;                    // who asks, if one does: that signal, else another process of the run
+  std::string text() const;                   // "SIGTERM asks to stop"; after a Ctrl-C also what a second one does
   std::chrono::duration<double> age() const;  // of the first; 0 while nobody asked
 };
 
