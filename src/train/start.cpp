@@ -111,7 +111,7 @@ Checkpoint own_checkpoint(const RunFolder& folder, const std::filesystem::path& 
   return checkpoint;
 }
 
-Start find_start(const RunFolder& folder, const StartOptions& options, Files& files) {
+Start find_start(const RunFolder& folder, const StartOptions& options, std::int64_t processes, Files& files) {
   CheckpointFolder checkpoints(files, folder.checkpoints());
   checkpoints.settle();
   std::optional<Checkpoint> own;
@@ -121,7 +121,9 @@ Start find_start(const RunFolder& folder, const StartOptions& options, Files& fi
     own = own_checkpoint(folder, options.resume, files);
   if (own) {
     if (options.from) log::info("--from has no effect any more: this run has begun");
-    log::info(folder.path(), ": resuming from ", own->path(), ", step ", own->info().step);
+    const auto parts = static_cast<std::int64_t>(own->manifest().files.size());
+    log::info(folder.path(), ": resuming from ", own->path(), ", step ", own->info().step,
+              parts == processes ? "" : concat(", saved in ", parts, " parts; processes now: ", processes));
     return {Origin::itself, std::move(own)};
   }
   if (!options.from) {
@@ -159,7 +161,7 @@ RunFolder open_folder(Communicator& communicator, const RunConfig& config, const
 Start find_start(Peers& peers, const RunFolder& folder, const StartOptions& options, Files& files) {
   Start start;
   together(peers, [&] {
-    if (peers.rank() == 0) start = find_start(folder, options, files);
+    if (peers.rank() == 0) start = find_start(folder, options, peers.world_size(), files);
   });
   const auto origin = peers.announce(std::to_string(static_cast<int>(start.origin)));
   const auto path = peers.announce(start.checkpoint ? start.checkpoint->path().string() : "");

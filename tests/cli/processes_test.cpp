@@ -136,6 +136,7 @@ TEST_P(EveryKind, AnyNumberThatDividesTrainsOnTheSameBatches) {
     for (std::size_t i = 0; i < one.size(); ++i)
       EXPECT_NEAR(several[i], one[i], tolerance * one[i]) << run << ", step " << i + 1;
   }
+  EXPECT_THAT(test::content(job.of_run("parts") / "log.txt"), HasSubstr("saved in 3 parts; processes now: 2\n"));
 }
 
 TEST_P(EveryKind, RestartReplayOfSeveral) {

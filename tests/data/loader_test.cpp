@@ -36,10 +36,12 @@ class Loading : public testing::Test {
   }
   // Everything the processes of a world see in the steps [first, end), rows by their positions.
   static std::map<std::uint64_t, std::vector<std::int64_t>> rows(const Data& data, std::int64_t world,
-                                                                 std::uint64_t first, std::uint64_t end) {
+                                                                 std::uint64_t first, std::uint64_t end,
+                                                                 std::int64_t micro_batch = 2) {
     std::map<std::uint64_t, std::vector<std::int64_t>> rows;
     for (std::int64_t rank = 0; rank < world; ++rank) {
-      const BatchShare share{.global_batch = data->global_batch(), .micro_batch = 2, .rank = rank, .world = world};
+      const BatchShare share{
+          .global_batch = data->global_batch(), .micro_batch = micro_batch, .rank = rank, .world = world};
       Loader loader(data, share, first * static_cast<std::uint64_t>(data->global_batch()));
       for (auto i = first * static_cast<std::uint64_t>(share.micro_batches());
            i < end * static_cast<std::uint64_t>(share.micro_batches()); ++i) {
@@ -111,6 +113,18 @@ TEST_F(Loading, StartingAtAStepIsContinuingThere) {
     auto tail = whole;
     std::erase_if(tail, [&](const auto& row) { return row.first < first * 12; });
     EXPECT_EQ(rows(set, 2, first, 20), tail);
+  }
+}
+
+TEST_F(Loading, AnyNumberOfProcessesGoesOnAfterAnyOther) {
+  const auto set = data(config(), 24);
+  const auto whole = rows(set, 1, 0, 6, 1);
+  for (const std::int64_t before : {1, 2, 3, 4, 6, 8}) {
+    for (const std::int64_t after : {1, 2, 3, 4, 6, 8}) {
+      auto parts = rows(set, before, 0, 3, 1);
+      parts.merge(rows(set, after, 3, 6, 1));
+      EXPECT_EQ(parts, whole) << before << " processes, then " << after;
+    }
   }
 }
 
