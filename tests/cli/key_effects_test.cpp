@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <regex>
 #include <set>
 
@@ -57,7 +58,12 @@ const std::vector<Row> kRows{
     {"run.name", {"run.name=other"}, Effect::file, "runs/other/config.yaml"},
     {"run.dir", {"run.dir=elsewhere"}, Effect::file, "elsewhere/changed/config.yaml"},
     {"tokenizer.kind", {"tokenizer={kind: sentencepiece, model: x}"}, Effect::error, "x: cannot", 66},
-    {"tokenizer[sentencepiece].model", {"tokenizer={kind: sentencepiece, model: y}"}, Effect::error, "y: cannot", 66},
+    {"tokenizer[sentencepiece].model",
+     {"tokenizer.model=y"},
+     Effect::error,
+     "y: cannot",
+     66,
+     {"tokenizer={kind: sentencepiece, model: x}"}},
     {"data.seq_len", {"data.seq_len=8"}},
     {"data.train.*.path", {"data.train.0.path=val"}},
     {"data.train.*.weight", {"data.train.0.weight=7"}, Effect::bits, "", 0, kTwoSources},
@@ -225,6 +231,12 @@ const std::vector<Row> kRows{
     {"log.peak_tflops", {"log.peak_tflops=3"}, Effect::log, "peak 3.0 TFLOP/s (log.peak_tflops)"},
 };
 
+Settings together(std::initializer_list<Settings> parts) {
+  Settings all{"train.max_steps=2", "eval.every_steps=2", "log.every_steps=2"};
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
 // Keys of model.layers.*.ffw are declared where those of model.ffw are.
 bool is_declared_elsewhere(const std::string& path) { return path.starts_with("model.layers.*.ffw["); }
 
@@ -236,6 +248,74 @@ TEST(KeyEffects, EveryKeyHasARow) {
   EXPECT_THAT(rows, testing::IsEmpty()) << "rows of keys that do not exist";
 }
 
+// What a change means at resume, of keys and of sections whose keys are all alike.
+using enum Resume;
+const std::map<std::string, Resume> kAtResume{
+    {"seed", must_match},
+    {"device", free},
+    {"run", free},
+    {"tokenizer.kind", must_match},
+    {"tokenizer[sentencepiece].model", free},
+    {"data.seq_len", must_match},
+    {"data.train.*.path", free},
+    {"data.train.*.weight", must_match},
+    {"data.val", free},
+    {"model", must_match},
+    {"train.global_batch_size", must_match},
+    {"train.micro_batch_size", must_match},
+    {"train.max_steps", with_override},
+    {"train.stop_at", free},
+    {"train.precision", must_match},
+    {"train.recompute", free},
+    {"train.threads", free},
+    {"train.determinism", free},
+    {"train.max_skipped_steps", free},
+    {"train.spike_threshold", free},
+    {"train.max_spike_steps", free},
+    {"train.max_rollbacks", free},
+    {"train.max_restarts", free},
+    {"train.grace_seconds", free},
+    {"optim.kind", must_match},
+    {"optim[adamw]", with_override},
+    {"optim[muon]", with_override},
+    {"schedule.kind", must_match},
+    {"schedule[wsd]", with_override},
+    {"schedule[cosine]", with_override},
+    {"schedule[linear]", with_override},
+    {"schedule[constant]", with_override},
+    {"eval", free},
+    {"checkpoint", free},
+    {"log", free},
+    {"parallel", free},
+};
+
+std::optional<Resume> at_resume(const std::string& path) {
+  for (const auto& [section, resume] : kAtResume)
+    if (config::covers(section, path)) return resume;
+  return std::nullopt;
+}
+
+TEST(KeyEffects, EveryKeyMeansAtResumeWhatItsRowSays) {
+  for (const auto& key : config::keys(config::record_of<RunConfig>()))
+    EXPECT_TRUE(key.is_section || at_resume(key.path) == key.resume) << key.path;
+}
+
+TEST(KeyEffects, AChangedKeyIsADifferenceOfItsClass) {
+  const SmallJob job;
+  const auto with = [&](const Settings& settings) {
+    return config::load<RunConfig>(disk(), job.folder() / "run.yaml", settings).config;
+  };
+  for (const auto& row : kRows) {
+    if (row.code == 78) continue;  // of no run
+    const auto path = std::regex_replace(row.key, std::regex(R"(\[\w+\])"), "");
+    std::map<std::string, Resume> differences;
+    for (const auto& d : config::compare(with(together({row.base})), with(together({row.base, row.changed}))))
+      differences[std::regex_replace(d.path, std::regex(R"(\.\d+)"), ".*")] = d.resume;
+    ASSERT_TRUE(differences.contains(path)) << row.key;
+    EXPECT_EQ(differences[path], at_resume(row.key)) << row.key;
+  }
+}
+
 class KeyEffect : public testing::TestWithParam<Row> {
  protected:
   static void SetUpTestSuite() { job = std::make_unique<SmallJob>(); }
@@ -244,11 +324,6 @@ class KeyEffect : public testing::TestWithParam<Row> {
     bases.clear();
   }
 
-  static Settings together(std::initializer_list<Settings> parts) {
-    Settings all{"train.max_steps=2", "eval.every_steps=2", "log.every_steps=2"};
-    for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
-    return all;
-  }
   static bool found(const test::Outcome& outcome, const std::string& text) {
     return outcome.err.find(text) != std::string::npos || outcome.out.find(text) != std::string::npos;
   }
