@@ -14,8 +14,7 @@
 namespace peerless {
 namespace {
 
-constexpr std::size_t kPrefetched = 4;  // micro-batches that wait at most
-constexpr std::chrono::seconds kLate{10};
+constexpr std::size_t kPrefetched = 4;    // micro-batches that wait at most
 constexpr std::chrono::seconds kHang{1};  // a micro-batch takes no longer, where the disk works
 constexpr std::chrono::milliseconds kBetweenQuestions{100};
 
@@ -127,12 +126,13 @@ Digest TrainingData::fingerprint() const {
 
 class Loader::Prefetcher {
  public:
-  Prefetcher(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first)
-      : data_(std::move(data)), share_(share), first_(first) {}
+  Prefetcher(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first,
+             std::chrono::milliseconds late)
+      : data_(std::move(data)), share_(share), late_(late), first_(first) {}
 
   static std::shared_ptr<Prefetcher> start(std::shared_ptr<const TrainingData> data, const BatchShare& share,
-                                           std::uint64_t first) {
-    const auto prefetcher = std::make_shared<Prefetcher>(std::move(data), share, first);
+                                           std::uint64_t first, std::chrono::milliseconds late) {
+    const auto prefetcher = std::make_shared<Prefetcher>(std::move(data), share, first, late);
     prefetcher->thread_ = std::thread([prefetcher] { prefetcher->run(); });
     return prefetcher;
   }
@@ -167,12 +167,13 @@ class Loader::Prefetcher {
 
   // False where `stopped` says so first.
   bool wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& stopped) {
-    auto late = Clock::now() + kLate;
+    auto late = Clock::now() + late_;
     while (!changed_.wait_for(lock, kBetweenQuestions, [&] { return !ready_.empty() || error_; })) {
       if (stopped()) return false;
       if (Clock::now() < late) continue;
       late = Clock::time_point::max();
-      log::warning("no training data for ", kLate.count(), " s: does the disk hang? Still waiting");
+      log::warning("no training data for ", std::chrono::duration_cast<std::chrono::seconds>(late_).count(),
+                   " s: does the disk hang? Still waiting");
     }
     return true;
   }
@@ -224,6 +225,7 @@ class Loader::Prefetcher {
 
   const std::shared_ptr<const TrainingData> data_;
   const BatchShare share_;
+  const std::chrono::milliseconds late_;
   std::uint64_t first_;  // of the thread: sample that the step begins with of which it makes a micro-batch next
   std::int64_t micro_batch_ = 0;
   double wait_seconds_ = 0;  // of the caller
@@ -236,10 +238,11 @@ class Loader::Prefetcher {
   bool stopping_ = false, ended_ = false;
 };
 
-Loader::Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first) {
+Loader::Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first,
+               std::chrono::milliseconds late) {
   share.check();
   PEERLESS_CHECK(share.global_batch == data->global_batch(), share.global_batch, " and ", data->global_batch());
-  prefetcher_ = Prefetcher::start(std::move(data), share, first);
+  prefetcher_ = Prefetcher::start(std::move(data), share, first, late);
 }
 
 Loader::~Loader() {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -273,6 +274,19 @@ TEST_F(Loading, WhereTheDiskHangsABatchStandsInForAStop) {
   const auto real = loader.next([] { return true; });
   EXPECT_FALSE(real.stands_in);
   EXPECT_EQ(real.inputs, set->batch(0, 2).inputs) << "nothing was left out";
+}
+
+TEST_F(Loading, WhereTheDiskHangsAWaitThatIsLongIsToldOnce) {
+  HangingDisk disk;
+  const auto set = std::make_shared<TrainingData>(config(), tokenizer_of(100), 1, 12, disk.files);
+  disk.hang_at(1);
+  Loader loader(set, {.global_batch = 12, .micro_batch = 2}, 0, std::chrono::milliseconds(10));
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(loader.next([asked = 0]() mutable { return ++asked == 3; }).stands_in);
+  const auto told = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, testing::EndsWith("warning: no training data for 0 s: does the disk hang? Still waiting\n"));
+  EXPECT_EQ(std::ranges::count(told, '\n'), 1);
+  disk.let_go();
 }
 
 TEST_F(Loading, ALoaderMayGoWhileTheDiskHangs) {

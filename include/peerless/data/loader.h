@@ -13,6 +13,7 @@
 //          is left to itself then, and keeps the data alive.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -63,12 +64,13 @@ class TrainingData {
 
 class Loader {
  public:
-  // From the step whose first sample is at `first`.
-  Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first);
+  // From the step whose first sample is at `first`. Who waits for `late` says so.
+  Loader(std::shared_ptr<const TrainingData> data, const BatchShare& share, std::uint64_t first,
+         std::chrono::milliseconds late = std::chrono::seconds(10));
   ~Loader();
 
   // The next micro-batch of this process. Where it does not come and `stopped` is true, one without any target that
-  // stands in for it. A wait of 10 s is told as a warning.
+  // stands in for it.
   Batch next(const std::function<bool()>& stopped = [] { return false; });
   double wait_seconds() const;  // that next() has waited for the thread, in all
 
