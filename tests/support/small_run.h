@@ -17,7 +17,8 @@ struct SmallRunOptions {
   OptimConfig optim = AdamWConfig();
   bool recomputed = false;
   at::Device device = at::kCPU;
-  std::int64_t experts = 1, tables = 1;  // so many processes hold them together
+  std::int64_t experts = 1, tables = 1;    // so many processes hold them together
+  at::Tensor vocabulary = at::arange(50);  // of its inputs
 };
 
 // Batches are drawn from their numbers alone.
@@ -30,6 +31,7 @@ class SmallRun {
   SmallRun(const ModelConfig& model, std::uint64_t seed, const SmallRunOptions& options = {},
            Communicator& communicator = alone())
       : micro_batches_(options.micro_batches),
+        vocabulary_(options.vocabulary),
         communicator_(communicator),
         experts_(channel_of_group(communicator, options.experts)),
         tables_(channel_of_group(communicator, options.tables)),
@@ -93,23 +95,24 @@ class SmallRun {
     config.layers = {{LayerSet{LayerRange{1, 1}}, ffw}};
     return config;
   }
-  static Batch batch(std::uint64_t number) {
+  Batch batch(std::uint64_t number) const {
     static std::mutex mutex;  // of LibTorch's one generator
     const std::lock_guard lock(mutex);
-    const auto draw = [&](std::uint64_t seed) {
-      const auto ids = some_ids(3, 12, 50, seed).flatten();
+    const auto draw = [](const at::Tensor& from, std::uint64_t seed) {
+      const auto ids = from.index_select(0, some_ids(3, 12, from.numel(), seed).flatten());
       return std::vector<std::int64_t>(ids.const_data_ptr<std::int64_t>(),
                                        ids.const_data_ptr<std::int64_t>() + kTokens);
     };
     return {.batch = 3,
             .seq_len = 12,
-            .inputs = draw(2 * number),
-            .targets = draw(2 * number + 1),
+            .inputs = draw(vocabulary_, 2 * number),
+            .targets = draw(at::arange(50), 2 * number + 1),
             .mask = std::vector<std::uint8_t>(kTokens, 1),
             .unmasked = kTokens};
   }
 
   std::int64_t micro_batches_;
+  at::Tensor vocabulary_;
   Communicator& communicator_;
   std::unique_ptr<Communicator> experts_, tables_;
   std::shared_ptr<LanguageModel> model_;

@@ -61,19 +61,14 @@ void expect_shares(const SmallRun& run, const SmallRun& alone, const Groups& gro
   }
 }
 
-class Sharded : public testing::TestWithParam<std::tuple<Groups, ModelConfig (*)()>> {};
-
-TEST_P(Sharded, HasTheGradientsOfOneProcess) {
-  const auto [groups, model] = GetParam();
-  constexpr std::int64_t kMicroBatches = 12;
-  SmallRun alone(model(), 1, {.micro_batches = kMicroBatches});
+void expect_gradients_of_one_process(const Groups& groups, const ModelConfig& model, test::SmallRunOptions options) {
+  SmallRun alone(model, 1, options);
   const StepReport expected = alone.train(0, 1);
-  test::in_group(groups.processes, [&, groups = groups, model = model](Communicator& all) {
-    const test::SmallRunOptions options{.micro_batches = kMicroBatches,
-                                        .division = {.zero = groups.zero},
-                                        .experts = groups.experts,
-                                        .tables = groups.tables};
-    SmallRun run(model(), 1, options, all);
+  options.division.zero = groups.zero;
+  options.experts = groups.experts;
+  options.tables = groups.tables;
+  test::in_group(groups.processes, [&](Communicator& all) {
+    SmallRun run(model, 1, options, all);
     const StepReport report = run.train(0, 1);
     EXPECT_NEAR(report.loss, expected.loss, 1e-6 * expected.loss);
     EXPECT_NEAR(report.grad_norm, expected.grad_norm, 1e-5 * expected.grad_norm);
@@ -85,6 +80,13 @@ TEST_P(Sharded, HasTheGradientsOfOneProcess) {
   });
 }
 
+class Sharded : public testing::TestWithParam<std::tuple<Groups, ModelConfig (*)()>> {};
+
+TEST_P(Sharded, HasTheGradientsOfOneProcess) {
+  const auto& [groups, model] = GetParam();
+  expect_gradients_of_one_process(groups, model(), {.micro_batches = 12});
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, Sharded,
                          testing::Combine(testing::Values(Groups{2, 2, 2}, Groups{3, 3, 3}, Groups{4, 2, 4},
                                                           Groups{4, 4, 2}, Groups{4, 1, 2}, Groups{4, 2, 1},
@@ -94,6 +96,15 @@ INSTANTIATE_TEST_SUITE_P(Of, Sharded,
 INSTANTIATE_TEST_SUITE_P(OfTablesAlone, Sharded,
                          testing::Combine(testing::Values(Groups{4, 1, 4}, Groups{3, 1, 3, true}, Groups{4, 1, 2}),
                                           testing::Values(peer_alone)));
+
+// All tokens go to one expert: its holder has all rows of the group, the others none.
+TEST(ShardedExperts, HaveTheGradientsOfOneProcessWhereOneHasAllTokens) {
+  const auto ids = at::arange(50), experts = hash_experts(ids, /*layer=*/1, 12);
+  for (const std::int64_t expert : {0, 11})
+    for (const std::int64_t ways : {2, 4})
+      expect_gradients_of_one_process({ways, ways, 1}, hashed_experts_and_pkm(),
+                                      {.micro_batches = 4, .vocabulary = ids.masked_select(experts == expert)});
+}
 
 // Batches that cannot be dealt evenly: some have nothing to do while others of their group have.
 TEST(ShardedEvaluation, IsThatOfOneProcess) {
