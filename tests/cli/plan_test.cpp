@@ -62,7 +62,8 @@ TEST(Plan, SaysTheMemoryOfEachProcess) {
   EXPECT_EQ(bytes(table, "weights"), bytes(whole, "gradients") + in_tables / 4);
   EXPECT_GT(bytes(table, "kept for backward"), bytes(whole, "kept for backward"));
   EXPECT_GT(bytes(elastic, "gradients"), bytes(whole, "gradients"));
-  for (const auto& divided : {whole, zero, table}) EXPECT_EQ(bytes(divided, "copy to save"), 12 * parameters / 4);
+  for (const auto& divided : {whole, zero, table})
+    EXPECT_NEAR(bytes(divided, "copy to save"), 12 * parameters / 4, 1e-4 * parameters);
   EXPECT_EQ(bytes(sync, "copy to save"), 0);
   double sum = 0;
   for (const auto& [name, part] : whole.items()) sum += name == "total" ? 0 : part.get<double>();
