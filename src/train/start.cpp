@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -263,7 +264,9 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
 
 // Whether to start once more is nothing that a scheduler may decide: so it is not one of the starts that fail.
 bool ends_in_order(ExitCode code) {
-  return code != ExitCode::internal && code != ExitCode::io && code != ExitCode::peer && code != ExitCode::no_progress;
+  constexpr std::array kFailures{ExitCode::internal, ExitCode::io, ExitCode::peer, ExitCode::diverged,
+                                 ExitCode::no_progress};
+  return std::ranges::find(kFailures, code) == kFailures.end();
 }
 
 void write_end(const Training& training, Status& status, ExitCode code) {

@@ -21,6 +21,12 @@ class Budgets : public testing::Test {
     process.signal(SIGKILL);
     process.wait();
   }
+  void diverge(const std::string& name, const Settings& more) {
+    Settings settings{"optim.lr=1e30", "--override", "optim.lr", "train.max_skipped_steps=2"};
+    settings.insert(settings.end(), more.begin(), more.end());
+    const auto outcome = job.train(name, settings);
+    EXPECT_EQ(outcome.code, 80) << outcome;
+  }
 };
 
 TEST_F(Budgets, StartsWithoutProgressAreRefusedAfterSome) {
@@ -52,6 +58,23 @@ TEST_F(Budgets, StartsThatEndInOrderOrMakeProgressAreFree) {
     EXPECT_EQ(stopped.wait().code, 75);
     EXPECT_EQ(job.train("a", {"train.max_restarts=0", "model.d_model=32"}).code, 78);
   }
+}
+
+TEST_F(Budgets, StartsThatDivergeAreRefusedAfterSome) {
+  ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
+  for (int i = 0; i < 2; ++i) diverge("a", {"train.max_restarts=1"});
+  const auto refused = job.train("a", {"train.max_restarts=1"});
+  EXPECT_EQ(refused.code, 81) << refused;
+  EXPECT_THAT(refused.err, HasSubstr("2 starts in a row ended before a checkpoint newer than step 10 was durable"));
+  EXPECT_EQ(job.train("a", {"train.max_restarts=2"}).code, 0);
+}
+
+TEST_F(Budgets, ADivergenceThatItsUserHasMendedIsForgotten) {
+  ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
+  for (int i = 0; i < 2; ++i) diverge("a", {});
+  const auto mended = job.train("a", {"optim.lr=5e-4", "--override", "optim.lr"});
+  EXPECT_EQ(mended.code, 0) << mended;
+  EXPECT_THAT(test::content(job.of_run("a") / "journal.json"), HasSubstr("\"starts\":0,\"durable\":40"));
 }
 
 // Losses that only scatter: a low threshold makes a few of them spikes.
