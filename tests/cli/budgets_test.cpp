@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <limits>
+
+#include "tests/cli/saved_again.h"
 #include "tests/cli/small_job.h"
 
 namespace peerless {
@@ -126,6 +130,22 @@ TEST_F(Rollback, EndsWhenTheBudgetIsSpent) {
   const auto outcome = job.train("a", with({"train.max_rollbacks=1"}));
   EXPECT_EQ(outcome.code, 80) << outcome;
   EXPECT_THAT(outcome.err, HasSubstr("; it has gone back 1 times before (train.max_rollbacks)"));
+}
+
+TEST_F(Rollback, FromACheckpointThatHoldsANan) {
+  ASSERT_EQ(job.train("a", {"checkpoint.good_after=5", "train.stop_at=20"}).code, 0);
+  const auto to_nan = [](DType, std::span<std::byte> element) {
+    constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(element.data(), &kNan, sizeof kNan);
+  };
+  test::save_again(job.of_run("a"), 20, "model.decoder.layers.0.attention.q.weight", to_nan);
+  const auto resumed =
+      job.train("a", {"checkpoint.good_after=5", "train.max_skipped_steps=3", "train.max_rollbacks=1"});
+  EXPECT_EQ(resumed.code, 0) << resumed;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming from"));
+  EXPECT_THAT(resumed.err, HasSubstr("step 23: loss or gradient was not finite in 3 steps in a row "
+                                     "(train.max_skipped_steps); nothing of them was applied: going back to step 10"));
+  EXPECT_TRUE(exists(disk(), job.of_run("a") / "checkpoints" / "aside-step-000000000020"));
 }
 
 }  // namespace

@@ -4,43 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 #include <limits>
-#include <map>
-#include <span>
 
-#include "peerless/checkpoint/checkpoint_folder.h"
+#include "tests/cli/saved_again.h"
 #include "tests/cli/small_job.h"
 
 namespace peerless {
 namespace {
 
 using test::SmallJob;
-
-// Saves the checkpoint of `step` again, hashes and all, with the last element of one tensor changed.
-void change(const std::filesystem::path& run, std::int64_t step, const std::string& tensor_name,
-            const std::function<void(DType dtype, std::span<std::byte> element)>& change_element) {
-  CheckpointFolder folder(disk(), run / "checkpoints");
-  std::map<std::string, std::vector<std::byte>> memory;
-  State state;
-  CheckpointInfo info;
-  {
-    const Checkpoint checkpoint = folder.open(step);
-    info = checkpoint.info();
-    for (const auto& tensor : checkpoint.manifest().tensors) {
-      auto& bytes = memory[tensor.name];
-      bytes.resize(size_of(tensor.dtype) * static_cast<std::size_t>(volume(tensor.shape)));
-      state.add(tensor.name, tensor.dtype, tensor.shape, bytes);
-    }
-    checkpoint.load(state);
-  }
-  ASSERT_TRUE(memory.contains(tensor_name)) << tensor_name;
-  auto& bytes = memory[tensor_name];
-  const auto dtype = state.find(tensor_name)->dtype;
-  change_element(dtype, std::span(bytes).last(size_of(dtype)));
-  std::filesystem::remove_all(run / "checkpoints" / step_name(step));
-  folder.save(state, info);
-}
 
 // A counter's lowest one, or of a float's mantissa one in the middle.
 void flip_a_bit(DType dtype, std::span<std::byte> element) {
@@ -79,7 +51,7 @@ TEST_P(ChangedCheckpoint, EndsInOtherBits) {
   const std::vector<std::string> until_10{"train.stop_at=10"};
   ASSERT_EQ(job.train("a").code, 0);
   ASSERT_EQ(job.train("b", until_10).code, 0);
-  change(job.of_run("b"), 10, GetParam().tensor, flip_a_bit);
+  test::save_again(job.of_run("b"), 10, GetParam().tensor, flip_a_bit);
   if (HasFatalFailure()) return;
   const auto resumed = job.train("b");
   ASSERT_EQ(resumed.code, 0) << resumed;
@@ -92,7 +64,7 @@ TEST(WeightsThatAreNotFinite, AreUsedOnlyWhereThatIsAllowed) {
   const SmallJob job;
   const std::string weight = "model.decoder.layers.0.attention.q.weight", allow = "--allow-nonfinite";
   ASSERT_EQ(job.train("a", {"train.stop_at=10"}).code, 0);
-  change(job.of_run("a"), 10, weight, make_infinite);
+  test::save_again(job.of_run("a"), 10, weight, make_infinite);
   const auto expect = [](const test::Outcome& outcome, int code, const std::string& what) {
     EXPECT_EQ(outcome.code, code) << outcome;
     EXPECT_THAT(outcome.err, testing::HasSubstr(what));
@@ -106,9 +78,9 @@ TEST(WeightsThatAreNotFinite, AreUsedOnlyWhereThatIsAllowed) {
   expect(job.train("c", {"--from", "runs/a", "--weights-only"}), 65, told);
   expect(job.train("c", {"--from", "runs/a", "--weights-only", allow, "train.max_skipped_steps=2"}), 80, "DIVERGED");
   expect(job.train("a", {"train.max_skipped_steps=2"}), 80, "DIVERGED");  // its own rules decide
-  change(job.of_run("a"), 10, weight,
+  test::save_again(job.of_run("a"), 10, weight,
          [](DType, std::span<std::byte> element) { std::ranges::fill(element, std::byte{}); });
-  change(job.of_run("a"), 10, "optim.second.decoder.embedding", make_infinite);
+  test::save_again(job.of_run("a"), 10, "optim.second.decoder.embedding", make_infinite);
   expect(job.run({"eval", "--checkpoint", "runs/a"}), 0, "");
   expect(job.train("d", {"--from", "runs/a"}), 65, "tensor optim.second.decoder.embedding holds");
 }
