@@ -14,17 +14,18 @@ struct Variant {
 inline const std::string kMixture =
     "model.ffw={kind: moe, num_experts: 6, top_k: 2, d_expert: 8, shared_experts: 1, bias_update_rate: 0.01}";
 
-// The first of them are stopped by signals too; the very first by all of them, and at several steps.
+// The first of them are stopped by signals too; the very first by all of them, and at several steps. Every kind of
+// block is among the first six, which scripts/campaign quick takes.
 constexpr std::ptrdiff_t kStopped = 4;
 inline const std::vector<Variant> kVariants{
     {"peer", {}},
     {"dense_in_bf16", {"model.layers=[]", "train.precision=bf16"}},
     {"moe", {kMixture, "model.layers=[]"}},
     {"pkm", {"model.layers.0.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, gate: silu}"}},
+    {"hash_moe", {"model.layers.0.ffw={kind: hash_moe, num_experts: 3, d_expert: 24}"}},
     {"peer_in_bf16", {"train.precision=bf16"}},
     {"dense", {"model.layers=[]"}},
     {"moe_in_bf16_recomputed", {kMixture, "model.layers=[]", "train.precision=bf16", "train.recompute=layer"}},
-    {"hash_moe", {"model.layers.0.ffw={kind: hash_moe, num_experts: 3, d_expert: 24}"}},
     {"shared_pkm_in_bf16",
      {"model.ffw={kind: pkm, num_values: 64, heads: 2, top_k: 4, d_key: 8, table: t}", "model.layers=[]",
       "train.precision=bf16"}},
