@@ -2,13 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "peerless/base/text.h"
-#include "tests/support/faulty_files.h"
 
 namespace peerless::reliability {
 
@@ -41,20 +43,24 @@ Results power_loss(const Request& request);
 Results io_errors(const Request& request);
 Results flips(const Request& request);
 
-// An operation's verb and what it was about: "rename temporary", "sync manifest", "remove trash".
-inline std::string label(const Operation& operation) {
-  const auto name = operation.path.filename().string();
-  const auto parent = operation.path.parent_path().filename().string();
-  const auto is = [](const std::string& text, const char* prefix) { return text.starts_with(prefix); };
-  const char* const what = is(name, ".tmp-")                ? "temporary"
-                           : is(name, ".trash-")            ? "trash"
-                           : is(name, "step-")              ? "checkpoint"
-                           : is(parent, ".trash-")          ? "file in trash"
-                           : name == "MANIFEST.json"        ? "manifest"
-                           : name.ends_with(".safetensors") ? "part"
-                           : name == "checkpoints"          ? "checkpoints"
-                                                            : "run";
-  return concat(operation.verb, " ", what);
+// Makes trials until `count` of them have counted, or thrice as many were made; then, what is missing. `trial` is told
+// how many have counted, and says whether it does.
+inline std::optional<std::string> make_trials(std::int64_t count, const std::function<bool(std::int64_t)>& trial) {
+  constexpr std::int64_t kMost = 3;
+  std::int64_t counted = 0;
+  for (std::int64_t i = 0; i < kMost * count && counted < count; ++i) counted += trial(counted) ? 1 : 0;
+  if (counted == count) return std::nullopt;
+  return concat("only ", counted, " of ", count, " trials count");
+}
+
+// Every one of `names` must be where a fault came: what `name` makes of the labels in the histograms.
+template <class Name>
+void expect_faults_at_each(const std::set<std::string>& names, Results& results, const Name& name) {
+  std::set<std::string> struck;
+  for (const auto& result : results)
+    for (const auto& [where, count] : result.histogram) struck.insert(name(where));
+  for (const auto& each : names)
+    if (!struck.contains(each)) results.front().failures.push_back(concat("no fault came at: ", each));
 }
 
 }  // namespace peerless::reliability

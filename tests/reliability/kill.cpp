@@ -1,6 +1,7 @@
 // kill -9 at every operation of loading, saving and clearing away: of rank 0, of rank 1, of both; saves beside the run
 // and within it. A third of the trials is killed once more while it recovers.
 #include <algorithm>
+#include <functional>
 
 #include "tests/reliability/campaign.h"
 #include "tests/reliability/processes.h"
@@ -22,7 +23,7 @@ const char* name_of(SaveMode mode) { return enum_names(mode)[static_cast<std::si
 struct Point {
   SaveMode mode;
   Victim victim;
-  int operation;
+  Occasion at;
 };
 
 class Kill {
@@ -36,22 +37,24 @@ class Kill {
     for (const SaveMode mode : {SaveMode::sync, SaveMode::async}) {
       fresh();
       run(mode, trial_, kSaves, {});
-      const std::array<int, kProcesses> counts{notes_->operations[0], notes_->operations[1]};
       for (const Victim victim : kVictims)
-        for (int i = 1; i <= counts[victim == Victim::rank_1 ? 1 : 0]; ++i) points.push_back({mode, victim, i});
+        for (const auto& [label, count] : notes_->operations[victim == Victim::rank_1 ? 1 : 0].by_label())
+          for (int i = 1; i <= count; ++i) points.push_back({mode, victim, {label, i}});
     }
     return points;
   }
 
-  void strike(const Point& point, bool twice, Random& random, Result& result) {
+  // Whether it was met.
+  bool strike(const Point& point, bool twice, Random& random, Result& result) {
     fresh();
     run(point.mode, trial_, kSaves, at(point));
     const std::string struck = notes_->struck.data();
-    result.trials += struck == "none" ? 0 : 1;
+    const bool met = struck != "none";
+    result.trials += met ? 1 : 0;
     ++result.histogram[struck];
     check(disk(), trial_, notes_->acknowledged, result);
     if (twice) {
-      run(point.mode, trial_, kSaves, at({point.mode, Victim::both, static_cast<int>(1 + random() % 60)}));
+      run(point.mode, trial_, kSaves, at({point.mode, Victim::both, {"", static_cast<int>(1 + random() % 60)}}));
       check(disk(), trial_, notes_->acknowledged, result);
     }
     const auto codes = run(point.mode, trial_, kSaves, {});
@@ -60,6 +63,7 @@ class Kill {
     check(disk(), trial_, notes_->acknowledged, result);
     for (const auto& left : disk().list(trial_))
       if (!left.starts_with("step-")) result.failures.push_back(concat("recovery leaves ", left));
+    return met;
   }
 
  private:
@@ -76,10 +80,11 @@ class Kill {
     return [&, point](std::int64_t rank) -> Hook {
       const bool hit = point.victim == Victim::rank_1 ? rank == 1 : rank == 0;
       if (!hit) return {};
-      return [&, point](const Operation& operation) {
-        if (operation.number != point.operation) return;
-        notes_->strike(label(operation));
-        if (operation.half && point.operation % 2 == 0) operation.half();
+      return [&, point, left = std::make_shared<std::atomic<int>>(point.at.number)](const Operation& operation) {
+        const auto here = label(operation);
+        if ((!point.at.label.empty() && point.at.label != here) || --*left != 0) return;
+        notes_->strike(here);
+        if (operation.half && point.at.number % 2 == 0) operation.half();
         ::kill(point.victim == Victim::both ? 0 : ::getpid(), SIGKILL);
         ::pause();
       };
@@ -104,16 +109,22 @@ Results kill(const Request& request) {
   Random random(request.seed);
   auto points = kill.every_point();
   if (request.count > 0) std::shuffle(points.begin(), points.end(), random);
-  const auto count = request.count > 0 ? static_cast<std::size_t>(request.count) : points.size();
+  std::set<std::string> labels;
+  std::stable_partition(points.begin(), points.end(), [&](const Point& point) {  // one of each label comes first
+    return labels.insert(point.at.label).second;
+  });
   std::map<std::string, Result> results;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Point& point = points[i % points.size()];
+  const auto count = request.count > 0 ? request.count : static_cast<std::int64_t>(points.size());
+  const auto missing = make_trials(count, [&, next = std::size_t{0}](std::int64_t) mutable {
+    const Point& point = points[next++ % points.size()];
     const auto variant = concat(name_of(point.mode), ", ", name_of(point.victim));
     auto& result = results.try_emplace(variant, Result{"kill", variant, request.seed}).first->second;
-    kill.strike(point, random() % 3 == 0, random, result);
-  }
+    return kill.strike(point, random() % 3 == 0, random, result);
+  });
   Results all;
   for (auto& [variant, result] : results) all.push_back(std::move(result));
+  if (missing) all.front().failures.push_back(*missing);
+  if (count >= static_cast<std::int64_t>(labels.size())) expect_faults_at_each(labels, all, std::identity());
   return all;
 }
 

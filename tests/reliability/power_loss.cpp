@@ -138,7 +138,8 @@ class Ours {
       begin();
       live_as_processes(training(mode), *notes_, [](std::int64_t) { return Hook(); });
       for (std::int64_t rank = 0; rank < kProcesses; ++rank)
-        for (int i = 1; i <= notes_->operations[static_cast<std::size_t>(rank)]; ++i) places.push_back({mode, rank, i});
+        for (int i = 1; i <= notes_->operations[static_cast<std::size_t>(rank)].all(); ++i)
+          places.push_back({mode, rank, i});
     }
     return places;
   }

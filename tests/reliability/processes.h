@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "peerless/base/error.h"
+#include "tests/reliability/labels.h"
 #include "tests/reliability/small_training.h"
 #include "tests/reliability/socket_peers.h"
 #include "tests/support/faulty_files.h"
@@ -27,8 +28,8 @@ constexpr std::int64_t kProcesses = 2;
 // What processes write down before they die.
 struct Notes {
   std::atomic<std::int64_t> acknowledged = 0;  // the newest step that was called durable
-  std::array<std::atomic<int>, kProcesses> operations{};
-  std::array<char, 64> struck{};  // the operation before which the fault came
+  std::array<Tally, kProcesses> operations{};  // by rank, of the last life
+  std::array<char, 64> struck{};               // the operation before which the fault came
 
   void strike(const std::string& label) { std::strncpy(struck.data(), label.c_str(), struck.size() - 1); }
 };
@@ -87,6 +88,7 @@ using HookOf = std::function<Hook(std::int64_t rank)>;
 // One life of a training of kProcesses processes. Their exit codes, by rank.
 inline std::vector<int> live_as_processes(Training training, Notes& notes, const HookOf& hook_of) {
   Wiring wiring(kProcesses);
+  for (auto& operations : notes.operations) new (&operations) Tally;
   training.acknowledge = [&notes](std::int64_t step) { notes.acknowledged = step; };
   std::vector<Child> children;
   for (std::int64_t rank = 0; rank < kProcesses; ++rank) {
@@ -95,7 +97,7 @@ inline std::vector<int> live_as_processes(Training training, Notes& notes, const
       SocketPeers peers(wiring, rank);
       FaultyFiles files(disk());
       files.arm([&, hook = hook_of(rank)](const Operation& operation) {
-        notes.operations[static_cast<std::size_t>(rank)] = operation.number;
+        notes.operations[static_cast<std::size_t>(rank)].add(label(operation));
         if (hook) hook(operation);
       });
       live(training, files, peers);

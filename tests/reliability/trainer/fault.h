@@ -11,23 +11,33 @@
 #include <new>
 #include <stdexcept>
 
-#include "tests/reliability/campaign.h"
+#include "tests/reliability/labels.h"
 
 namespace peerless::reliability {
 
 struct Fault {
   static constexpr const char* kVariable = "PEERLESS_TEST_FAULT";  // names the file
 
+  enum class Kind { kill, error, signal };
+  // Comes before that operation: an error is an errno value, a signal its number.
+  void aim(Kind what, const Occasion& when, int which = 0) {
+    kind = what;
+    when.label.copy(label.data(), label.size() - 1);
+    number = when.number;
+    value = which;
+  }
+
   static constexpr pid_t kToBeNamed = -1;
-  std::atomic<int> kill_at = 0;         // number of the operation before which the process is killed; 0: none
-  std::atomic<pid_t> partner = 0;       // ... together with it; 0: alone; kToBeNamed: the process waits for its number
+  Kind kind = Kind::kill;
+  std::array<char, 64> label{};  // of the operations that are counted; empty: all
+  int number = 0;                // of the operation before which it comes; 0: none
+  int value = 0;
+  bool for_ever = false;                // of an error: all operations after it fail too
+  std::atomic<pid_t> partner = 0;       // is killed too; 0: none; kToBeNamed: the process waits for its number
   std::atomic<int> delay_sync_ms = 0;   // how long each sync of a part of a checkpoint takes
-  std::atomic<bool> hold_data = false;  // token shards are not read as long as it is set
-  std::atomic<int> operations = 0;      // begun so far
-  std::atomic<int> fail_at = 0;         // number of the operation that fails; 0: none
-  std::atomic<bool> for_ever = false;   // ... and all after it
-  std::atomic<int> error = 0;           // an errno value
-  std::array<char, 64> struck{};        // label of the operation before which it was killed, or that failed
+  std::atomic<bool> hold_data = false;  // training data are not read as long as it is set
+  Tally operations;                     // but for those on training data, which are read ahead
+  std::array<char, 64> struck{};        // label of the operation before which the fault came
 };
 
 class SharedFault {

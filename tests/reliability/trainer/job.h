@@ -12,6 +12,7 @@
 #include "peerless/checkpoint/diff.h"
 #include "tests/cli/small_job.h"
 #include "tests/cli/variants.h"
+#include "tests/reliability/campaign.h"
 #include "tests/reliability/trainer/fault.h"
 
 namespace peerless::reliability {

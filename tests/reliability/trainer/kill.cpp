@@ -1,10 +1,14 @@
-// kill -9 of whole trainings of two processes: half of the trials before one of the operations on files of a life that
-// begins with loading a checkpoint, half at any time. Each is then run to its end, which must be that of an undisturbed
-// run; a third of the jobs goes back from divergences on its way, and may do so no more often than the undisturbed one.
+// kill -9 of whole trainings of two processes whose lives begin with loading a checkpoint: half of the trials before an
+// operation on checkpoints, a quarter before one on other files, a quarter at any time. Each is then run to its end,
+// which must be that of an undisturbed run; a third of the jobs goes back from divergences on its way, and may do so no
+// more often than the undisturbed one.
+#include "tests/reliability/trainer/aim.h"
 #include "tests/reliability/trainer/job.h"
 
 namespace peerless::reliability {
 namespace {
+
+enum class When { at_a_checkpoint, at_another_file, at_any_time };
 
 class KillTrainer {
  public:
@@ -18,13 +22,19 @@ class KillTrainer {
     job_.run("base", {concat("train.stop_at=", begin)});
   }
 
-  void trial(bool at_an_operation, std::uint64_t seed, Random& random, std::map<std::string, Result>& results) {
+  // Whether the kill came before the end.
+  bool trial(When when, std::uint64_t seed, Aim& aim, Random& random, std::map<std::string, Result>& results) {
     const char* const mode = random() % 2 == 0 ? "sync" : "async";
     const int victim = static_cast<int>(random() % 3);  // 2: both
     const auto variant = concat(name_, mode, ", ", victim == 2 ? "both" : concat("rank ", victim));
     auto& result = results.try_emplace(variant, Result{"kill-trainer", variant, seed}).first->second;
-    strike({concat("checkpoint.mode=", mode), concat("train.max_rollbacks=", rollbacks_)}, victim, at_an_operation,
-           random, result);
+    const Settings settings{concat("checkpoint.mode=", mode), concat("train.max_rollbacks=", rollbacks_)};
+    const auto& counts = operations(settings, victim == 1 ? 1 : 0);
+    const auto others = [](Phase phase) { return !of_checkpoints(phase); };
+    const auto at = when == When::at_any_time
+                        ? Occasion()
+                        : aim.choose(counts, when == When::at_a_checkpoint ? of_checkpoints : others, random);
+    return strike(settings, victim, at, random, result);
   }
 
  private:
@@ -35,36 +45,41 @@ class KillTrainer {
   }
 
   // Operations on files of a whole life, by rank and settings.
-  int operations(const Settings& settings, int rank) {
+  const std::map<std::string, int>& operations(const Settings& settings, int rank) {
     auto& counts = operations_[settings];
     if (counts.empty()) {
       job_.copy("base", "counted");
       job_.run("counted", settings);
-      counts = {job_.fault(0).operations, job_.fault(1).operations};
+      for (int r = 0; r < kRanks; ++r) counts.push_back(job_.fault(r).operations.by_label());
     }
     return counts[static_cast<std::size_t>(rank)];
   }
 
-  void strike(const Settings& settings, int victim, bool at_an_operation, Random& random, Result& result) {
+  bool strike(const Settings& settings, int victim, const Occasion& at, Random& random, Result& result) {
     const int rank = victim == 1 ? 1 : 0;
-    const int most = operations(settings, rank);
+    const bool at_any_time = at.number == 0;
     job_.copy("base", "trial");
     job_.no_faults();
-    if (at_an_operation) job_.fault(rank).kill_at = static_cast<int>(1 + random() % static_cast<std::uint64_t>(most));
+    job_.fault(rank).aim(Fault::Kind::kill, at);
     if (victim == 2) job_.fault(0).partner = Fault::kToBeNamed;
     const auto processes = job_.start("trial", settings);
     if (victim == 2) job_.fault(0).partner = processes[1].id();
-    if (!at_an_operation) {
+    if (at_any_time) {
       sleep_for(uniform(random, seconds_));
       for (int r = 0; r < kRanks; ++r)
         if (victim == 2 || r == victim) processes[static_cast<std::size_t>(r)].signal(SIGKILL);
     }
     const auto outcomes = Job::wait(processes);
     const bool hit = outcomes[static_cast<std::size_t>(rank)].code == 128 + SIGKILL;
-    ++result.histogram[!hit ? "none: it had ended" : at_an_operation ? job_.fault(rank).struck.data() : "at any time"];
+    ++result.histogram[!hit ? "none: it had ended" : at_any_time ? "at any time" : job_.fault(rank).struck.data()];
     result.trials += hit ? 1 : 0;
     check_survivors(outcomes, victim, result);
     job_.check("trial", std::max(begin_, acknowledged(outcomes[0].err, job_.folder("trial"))), result);
+    expect_to_recover(settings, result);
+    return hit;
+  }
+
+  void expect_to_recover(const Settings& settings, Result& result) {
     for (const auto& recovered : job_.run("trial", settings))
       if (recovered.code != 0) result.failures.push_back(concat("it does not recover: ", recovered.err));
     job_.check_equal("whole", "trial", "after a kill", result);
@@ -87,7 +102,7 @@ class KillTrainer {
   Job job_;
   double seconds_ = 1;
   std::int64_t rollbacks_ = 0;  // of an undisturbed run: no more are allowed
-  std::map<Settings, std::vector<int>> operations_;
+  std::map<Settings, std::vector<std::map<std::string, int>>> operations_;
 };
 
 }  // namespace
@@ -101,12 +116,19 @@ Results kill_trainer(const Request& request) {
                           "eval.every_steps=0", "train.spike_threshold=2.2", "train.max_spike_steps=1", "optim.lr=1e-9",
                           "train.max_rollbacks=99", "checkpoint.keep_last=2"},
                          100);
+  constexpr std::array kWhen{When::at_a_checkpoint, When::at_another_file, When::at_a_checkpoint, When::at_any_time};
   Random random(request.seed);
+  Aim aim;
   std::map<std::string, Result> results;
-  for (std::int64_t i = 0; i < std::max<std::int64_t>(request.count, 1); ++i)
-    (i % 6 < 4 ? usual : going_back).trial(i % 2 == 0, request.seed, random, results);
+  const auto missing = make_trials(std::max<std::int64_t>(request.count, 12), [&](std::int64_t counted) {
+    auto& job = counted % 6 < 4 ? usual : going_back;
+    return job.trial(kWhen[static_cast<std::size_t>(counted) % kWhen.size()], request.seed, aim, random, results);
+  });
   Results all;
   for (auto& [name, result] : results) all.push_back(std::move(result));
+  std::erase_if(all, [](const auto& result) { return result.trials == 0 && result.good(); });
+  if (missing) all.front().failures.push_back(*missing);
+  aim.expect_everywhere(all);
   return all;
 }
 

@@ -1,7 +1,5 @@
 // A kill -9 at any time after a checkpoint was acknowledged, for every kind of job; a third of them is killed once
 // more. The end must be that of an undisturbed run, bit for bit.
-#include <optional>
-
 #include "tests/reliability/trainer/job.h"
 
 namespace peerless::reliability {
@@ -15,7 +13,8 @@ class Replay {
     seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
-  void strike(Random& random, Result& result) {
+  // Whether it came after a checkpoint was acknowledged, and before the end.
+  bool strike(Random& random, Result& result) {
     test::fs::remove_all(job_.folder("trial"));
     std::int64_t durable = 0;
     bool hit = false;
@@ -34,6 +33,7 @@ class Replay {
     const auto end = job_.run("trial", {}, 1);
     if (end[0].code != 0) result.failures.push_back(concat("it does not recover: ", end[0].err));
     job_.check_equal("whole", "trial", "after a kill", result);
+    return hit;
   }
 
  private:
@@ -49,17 +49,17 @@ class Replay {
 
 Results replay(const Request& request) {
   Random random(request.seed);
-  const auto& variants = test::kVariants;
-  std::vector<std::optional<Replay>> jobs(variants.size());
+  const auto kinds = static_cast<std::int64_t>(test::kVariants.size());
+  const auto count = request.count > 0 ? request.count : kinds;
   Results results;
-  for (const auto& variant : variants) results.push_back({"replay", variant.name, request.seed});
-  const auto count = request.count > 0 ? static_cast<std::size_t>(request.count) : variants.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto kind = i % variants.size();
-    if (!jobs[kind]) jobs[kind].emplace(variants[kind]);
-    jobs[kind]->strike(random, results[kind]);
+  for (std::int64_t kind = 0; kind < std::min(kinds, count); ++kind) {
+    const auto& variant = test::kVariants[static_cast<std::size_t>(kind)];
+    auto& result = results.emplace_back("replay", variant.name, request.seed);
+    Replay job(variant);
+    const auto trials = count / kinds + (kind < count % kinds ? 1 : 0);
+    const auto missing = make_trials(trials, [&](std::int64_t) { return job.strike(random, result); });
+    if (missing) result.failures.push_back(*missing);
   }
-  std::erase_if(results, [](const auto& result) { return result.trials == 0; });
   return results;
 }
 

@@ -1,10 +1,11 @@
 // Requests to stop at any time from the moment a process hears them: while processes meet, load, train, evaluate and
-// save; to one of two processes or to both, once or in a storm; while data do not come; and where a kill follows sooner
-// than a save can end. They must end with exit 75 and all that was done durable, or said to be lost, and go on from
-// there as if nothing had been.
+// save; to one of two processes or to both, once or in a storm; in each of these phases, before an operation on files;
+// while data do not come; and where a kill follows sooner than a save can end. They must end with exit 75 and all that
+// was done durable, or said to be lost, and go on from there as if nothing had been.
 #include <csignal>
 #include <fstream>
 
+#include "tests/reliability/trainer/aim.h"
 #include "tests/reliability/trainer/job.h"
 
 namespace peerless::reliability {
@@ -33,10 +34,15 @@ class Signals {
     job_.run("whole");
     seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     job_.run("base", {"train.stop_at=5"});
+    job_.copy("base", "counted");
+    job_.run("counted");
+    for (int r = 0; r < kRanks; ++r) operations_.push_back(job_.fault(r).operations.by_label());
   }
 
+  // Each trial says whether it counts.
+
   // At any time, to one or both.
-  void strike(Random& random, Result& result) {
+  bool strike(Random& random, Result& result) {
     begin();
     const int victim = static_cast<int>(random() % 3);  // 2: both
     const int signal = any_signal(random);
@@ -52,13 +58,23 @@ class Signals {
     }
     const auto outcomes = Job::wait(processes);
     const auto what = concat(times, " x signal ", signal, " to ", victim);
-    judge(outcomes, victim, what, result);
-    expect_all_durable(outcomes, what, result);
-    expect_to_go_on(result);
+    return judge(outcomes, victim, what, met(outcomes) ? "in training" : "before they met", result);
+  }
+
+  // To one, before one of its operations on files: not one of the last, at which it might come too late.
+  bool strike_at_an_operation(Aim& aim, Random& random, Result& result) {
+    begin();
+    const int victim = static_cast<int>(random() % kRanks), signal = any_signal(random);
+    const auto named = [](Phase phase) { return phase != Phase::other; };
+    const auto at = aim.choose(operations_[static_cast<std::size_t>(victim)], named, random, /*share=*/0.5);
+    job_.fault(victim).aim(Fault::Kind::signal, at, signal);
+    const auto outcomes = Job::wait(job_.start("trial"));
+    const auto what = concat("signal ", signal, " to ", victim, " at ", at.label, " ", at.number);
+    return judge(outcomes, victim, what, at.label, result);
   }
 
   // While one or both wait for data that do not come.
-  void strike_without_data(Random& random, Result& result) {
+  bool strike_without_data(Random& random, Result& result) {
     begin();
     const auto processes = job_.start("trial");
     processes[0].prints("step 6/");
@@ -69,28 +85,21 @@ class Signals {
     for (const auto& process : processes) send(process, signal);
     const auto outcomes = Job::wait(processes);
     const auto what = concat("signal ", signal, " while ", starved, " has no data");
-    judge(outcomes, 2, what, result);
-    expect_all_durable(outcomes, what, result);
-    expect_to_go_on(result);
+    return judge(outcomes, 2, what, "without data", result);
   }
 
   // Before a kill that comes sooner than a save can end.
-  void strike_with_little_grace(Random& random, Result& result) {
+  bool strike_with_little_grace(Random& random, Result& result) {
     begin();
     for (int r = 0; r < kRanks; ++r) job_.fault(r).delay_sync_ms = 1100;
     const auto processes = job_.start("trial", {"train.grace_seconds=1", "checkpoint.mode=sync"});
     processes[0].prints("checkpoint of step 10 is durable");
     sleep_for(uniform(random, 0.1));
     for (const auto& process : processes) send(process, SIGTERM);
-    const auto begin = std::chrono::steady_clock::now();
     const auto outcomes = Job::wait(processes);
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    judge(outcomes, 2, "SIGTERM", result);
-    const auto said = [&](const char* what) { return outcomes[0].err.find(what) != std::string::npos; };
-    const bool within_a_save = said("checkpoint of step 15 is durable");
-    if (taken.count() > 1 && !within_a_save) result.failures.push_back(concat("the end took ", taken.count(), " s"));
-    if (!said(" steps to redo")) expect_all_durable(outcomes, "SIGTERM", result);
-    expect_to_go_on(result);
+    if (acknowledged(outcomes[0].err, job_.folder("trial")) % kEvery != 0)
+      result.failures.push_back(concat("it saved all the same: ", outcomes[0].err));
+    return judge(outcomes, 2, "SIGTERM", "before a kill", result);
   }
 
  private:
@@ -112,21 +121,27 @@ class Signals {
     job_.no_faults();
   }
 
-  void judge(const std::vector<Outcome>& outcomes, int victim, const std::string& what, Result& result) const {
-    const bool met = this->met(outcomes), finished = this->finished(outcomes);
+  // Whether it came before the end.
+  bool judge(const std::vector<Outcome>& outcomes, int victim, const std::string& what, const std::string& where,
+             Result& result) {
+    const bool finished = this->finished(outcomes);
     result.trials += finished ? 0 : 1;
-    ++result.histogram[finished ? "too late" : met ? "in training" : "before they met"];
+    ++result.histogram[finished ? "too late" : where];
     for (int r = 0; r < kRanks; ++r) {
       const auto& outcome = outcomes[static_cast<std::size_t>(r)];
-      const bool left_alone = !met && victim != 2 && r != victim;
+      const bool left_alone = !met(outcomes) && victim != 2 && r != victim;
       const bool good =
           finished ? outcome.code == 0 : outcome.code == kPreempted || (left_alone && outcome.code == kPeer);
       if (!good) result.failures.push_back(concat(what, ": rank ", r, " ends with ", outcome.code, ": ", outcome.err));
     }
     job_.check("trial", acknowledged(outcomes[0].err, job_.folder("trial")), result);
+    expect_all_durable(outcomes, what, result);
+    expect_to_go_on(result);
+    return !finished;
   }
   void expect_all_durable(const std::vector<Outcome>& outcomes, const std::string& what, Result& result) const {
-    if (!met(outcomes) || finished(outcomes)) return;
+    const bool told = outcomes[0].err.find(" steps to redo") != std::string::npos;
+    if (!met(outcomes) || finished(outcomes) || told) return;
     const auto status = nlohmann::json::parse(test::content(job_.folder("trial") / "status.json"), nullptr, false);
     if (status.value("step", -1) != status.value("durable", -2))
       result.failures.push_back(concat(what, ": not all that was done is durable: ", status.dump()));
@@ -137,28 +152,37 @@ class Signals {
     job_.check_equal("whole", "trial", "after a stop", result);
   }
 
-  Job job_{{"train.max_steps=60", "checkpoint.every_steps=5", "eval.every_steps=4", "log.every_steps=1"}};
+  static constexpr std::int64_t kEvery = 5;
+  Job job_{
+      {"train.max_steps=60", concat("checkpoint.every_steps=", kEvery), "eval.every_steps=4", "log.every_steps=1"}};
+  std::vector<std::map<std::string, int>> operations_;  // of a whole life, by rank
   double seconds_ = 1;
 };
 
 }  // namespace
 
+// Of ten trials four are at any time, and four at an operation.
 Results signals(const Request& request) {
   Random random(request.seed);
   Signals signals;
-  Result usual{"signals", "two processes", request.seed}, starved{"signals", "data do not come", request.seed},
-      hasty{"signals", "a kill follows soon", request.seed};
-  for (std::int64_t i = 0; i < std::max<std::int64_t>(request.count, 10); ++i) switch (i % 10) {
-      case 8:
-        signals.strike_without_data(random, starved);
-        break;
-      case 9:
-        signals.strike_with_little_grace(random, hasty);
-        break;
-      default:
-        signals.strike(random, usual);
-    }
-  return {usual, starved, hasty};
+  Aim aim;
+  Results results{{"signals", "two processes", request.seed},
+                  {"signals", "at an operation", request.seed},
+                  {"signals", "data do not come", request.seed},
+                  {"signals", "a kill follows soon", request.seed}};
+  const std::array<std::function<bool(Result&)>, 4> kinds{
+      [&](Result& result) { return signals.strike(random, result); },
+      [&](Result& result) { return signals.strike_at_an_operation(aim, random, result); },
+      [&](Result& result) { return signals.strike_without_data(random, result); },
+      [&](Result& result) { return signals.strike_with_little_grace(random, result); }};
+  const auto tenth = (std::max<std::int64_t>(request.count, 20) + 9) / 10;
+  const std::array<std::int64_t, 4> counts{4 * tenth, 4 * tenth, tenth, tenth};
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+    const auto missing = make_trials(counts[kind], [&](std::int64_t) { return kinds[kind](results[kind]); });
+    if (missing) results[kind].failures.push_back(*missing);
+  }
+  aim.expect_everywhere(results);
+  return results;
 }
 
 }  // namespace peerless::reliability
