@@ -58,7 +58,7 @@ void evaluate_sets(const TrainedModel& trained, const Options& options) {
   const RunConfig& config = trained.config;
   if (config.data.val.empty())
     throw Error(ExitCode::config, "data.val: is empty; name a validation set: data.val='[{path: FOLDER, name: NAME}]'");
-  const auto sets = open_eval_sets(config, *trained.tokenizer);  // all, before the first takes an hour
+  const auto sets = open_eval_sets(config, *trained.tokenizer, disk());  // all, before the first takes an hour
   const RoutingFiles routing(options.routing_folder, config.model, sets);
   if (!as_json) print_head(trained);
   Json all;

@@ -8,8 +8,8 @@
 namespace peerless {
 
 EvalSet::EvalSet(const ValSetConfig& config, const TokenizerInfo& tokenizer, std::int64_t seq_len, std::int64_t batch,
-                 std::int64_t max_batches)
-    : name_(config.name), source_(config.path), seq_len_(seq_len), batch_(batch) {
+                 std::int64_t max_batches, const Files& files)
+    : name_(config.name), source_(config.path, files), seq_len_(seq_len), batch_(batch) {
   source_.expect(tokenizer);
   if (!tokenizer.bos) {
     throw Error(ExitCode::data, config.path,

@@ -107,11 +107,11 @@ void describe(const RunConfig& config, const Cost& cost, const TrainingData& dat
               config.train.global_batch_size / config.train.micro_batch_size / processes, " micro-batches of a step");
 }
 
-std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer) {
+std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer, const Files& files) {
   std::vector<EvalSet> sets;
   for (const auto& val : config.data.val)
     sets.emplace_back(val, info_of(tokenizer), config.data.seq_len, config.train.micro_batch_size,
-                      config.eval.max_batches);
+                      config.eval.max_batches, files);
   return sets;
 }
 

@@ -41,7 +41,7 @@ Trainer::Trainer(const RunConfig& config, const RunFolder& folder, Status& statu
               .on_durable = [this](std::int64_t step, Saver::Seconds taken) { durable(step, taken); },
               .keep = [this] { return saved_counters_.probation.kept(); },
               .last_save = folder.journal() ? folder.journal()->last_save() : Saver::Seconds(0)}) {
-  eval_sets_ = open_eval_sets(config, *tokenizer_);
+  eval_sets_ = open_eval_sets(config, *tokenizer_, files);
   step_.parameters().initialize(static_cast<std::uint64_t>(config.seed));
 }
 

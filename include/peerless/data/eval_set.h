@@ -25,7 +25,7 @@ namespace peerless {
 class EvalSet {
  public:
   EvalSet(const ValSetConfig& config, const TokenizerInfo& tokenizer, std::int64_t seq_len, std::int64_t batch,
-          std::int64_t max_batches = 0);
+          std::int64_t max_batches = 0, const Files& files = disk());
 
   const std::string& name() const { return name_; }
   std::int64_t documents() const { return documents_; }  // that are scored

@@ -35,6 +35,7 @@ std::shared_ptr<LanguageModel> build_model(const RunConfig& config, const Tokeni
 // Tells people what is trained, and on what.
 void describe(const RunConfig& config, const Cost& cost, const TrainingData& data, std::int64_t processes);
 
-std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer);  // of data.val
+// Of data.val.
+std::vector<EvalSet> open_eval_sets(const RunConfig& config, const Tokenizer& tokenizer, const Files& files);
 
 }  // namespace peerless
