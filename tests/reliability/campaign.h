@@ -32,8 +32,12 @@ struct Result {
   bool control = false;         // a pattern that is known to lose data: it must
   std::vector<std::string> failures = {};
   std::map<std::string, std::int64_t> histogram = {};  // of trials, by where the fault came
+  std::string untried = {};                            // why there are no trials
 
-  bool good() const { return control ? lost + unloadable > 0 : lost + unloadable == 0 && failures.empty(); }
+  bool good() const {
+    if (!untried.empty()) return true;
+    return control ? lost + unloadable > 0 : lost + unloadable == 0 && failures.empty();
+  }
 };
 
 using Results = std::vector<Result>;

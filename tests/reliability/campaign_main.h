@@ -3,8 +3,8 @@
 //   PROGRAM CAMPAIGN [--seed S] [--count N] [--minutes M]
 //
 // Standard output has a line for each variant: campaign, variant, seed, trials, acknowledged checkpoints lost,
-// unloadable folders, other failures, "control" or nothing; separated by tabs. Standard error has what a person wants
-// to know, without the warnings of what is tried. scripts/campaign runs it.
+// unloadable folders, other failures, "control" or "-", why there are no trials or "-"; separated by tabs. Standard
+// error has what a person wants to know, without the warnings of what is tried. scripts/campaign runs it.
 #pragma once
 
 #include <fcntl.h>
@@ -36,8 +36,9 @@ inline FILE* people() {
 }
 
 inline void print(const Result& r) {
-  const auto row = concat(r.campaign, "\t", r.variant, "\t", r.seed, "\t", r.trials, "\t", r.lost, "\t", r.unloadable,
-                          "\t", r.failures.size(), "\t", r.control ? "control" : "");
+  const auto row =
+      concat(r.campaign, "\t", r.variant, "\t", r.seed, "\t", r.trials, "\t", r.lost, "\t", r.unloadable, "\t",
+             r.failures.size(), "\t", r.control ? "control" : "-", "\t", r.untried.empty() ? "-" : r.untried);
   std::cout << row << std::endl;
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(kShown, r.failures.size()); ++i)

@@ -2,7 +2,7 @@
 // (FS_IOC_SHUTDOWN) and mounted again, as a machine that starts anew would; and in memory, where any part of what was
 // not synced survives. Between operations other files may be synced, so that the journal is written at other times too.
 //
-// The real ones need root, loop devices and mkfs; where these are missing, a variant says so and has no trials.
+// The real ones need root, loop devices and mkfs; where these are missing, a variant has no trials, and says so.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kOurs = "commit protocol";
+constexpr const char* kUntried = "needs root, a loop device, mkfs, and a system that cuts the power of such a disk";
 
 int execute(const std::vector<std::string>& command) {
   return Child([&] {
@@ -46,6 +47,13 @@ const std::vector<FileSystem> kFileSystems{
     {"ext4 writeback", {"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"}, "loop,data=writeback", 24U << 20},
     {"xfs", {"mkfs.xfs", "-q", "-f"}, "loop", 300U << 20},
 };
+
+// Whether this process may have mounts of its own, which nobody else sees.
+bool may_mount() {
+  static const bool may =
+      ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  return may;
+}
 
 // A file system in a file, in a mount namespace of this process.
 class Volume {
@@ -84,7 +92,7 @@ class Volume {
     return cut;
   }
   // Whether such a file system can be had, and loses power.
-  bool works() { return format_and_mount() && cut_power(); }
+  bool works() { return may_mount() && format_and_mount() && cut_power(); }
   // The journal is written, as it may be at any time.
   void commit_journal() const {
     const int descriptor = ::open((root() / "other").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -179,7 +187,10 @@ Result ours(const FileSystem& kind, const Request& request, std::int64_t count) 
   Result result{"powerloss", concat(kOurs, ", ", kind.name), request.seed};
   Random random(request.seed);
   Ours ours(kind, result);
-  if (!ours.works()) return result;
+  if (!ours.works()) {
+    result.untried = kUntried;
+    return result;
+  }
   auto places = ours.places();
   if (count > 0) std::shuffle(places.begin(), places.end(), random);
   const auto trials = count > 0 ? static_cast<std::size_t>(count) : places.size();
@@ -263,7 +274,10 @@ Result control(const Pattern& pattern, const FileSystem& kind, const Request& re
   pattern.save(counted, "/run", 2);
   Random random(request.seed);
   Volume volume(kind);
-  if (!volume.works()) return result;
+  if (!volume.works()) {
+    result.untried = kUntried;
+    return result;
+  }
   for (int operation = 1; operation <= counted.operations() + 1; ++operation)
     for (int i = 0; i < kPlacements; ++i) lose_power(pattern, volume, any_moment(operation, random), result);
   return result;
@@ -273,10 +287,6 @@ Result control(const Pattern& pattern, const FileSystem& kind, const Request& re
 
 Results power_loss(const Request& request) {
   Results results{ours_in_memory(request)};
-  // Mounts of its own, which nobody else sees.
-  const bool may_mount =
-      ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-  if (!may_mount) return results;
   const auto kinds = static_cast<std::int64_t>(kFileSystems.size());
   for (const auto& kind : kFileSystems)
     results.push_back(ours(kind, request, request.count == 0 ? 0 : (request.count + kinds - 1) / kinds));
