@@ -79,7 +79,7 @@ TEST(WeightsThatAreNotFinite, AreUsedOnlyWhereThatIsAllowed) {
   expect(job.train("c", {"--from", "runs/a", "--weights-only", allow, "train.max_skipped_steps=2"}), 80, "DIVERGED");
   expect(job.train("a", {"train.max_skipped_steps=2"}), 80, "DIVERGED");  // its own rules decide
   test::save_again(job.of_run("a"), 10, weight,
-         [](DType, std::span<std::byte> element) { std::ranges::fill(element, std::byte{}); });
+                   [](DType, std::span<std::byte> element) { std::ranges::fill(element, std::byte{}); });
   test::save_again(job.of_run("a"), 10, "optim.second.decoder.embedding", make_infinite);
   expect(job.run({"eval", "--checkpoint", "runs/a"}), 0, "");
   expect(job.train("d", {"--from", "runs/a"}), 65, "tensor optim.second.decoder.embedding holds");

@@ -1,5 +1,6 @@
 #include "peerless/train/finite.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <limits>
