@@ -39,6 +39,20 @@ Descriptor open_or_make(const Path& file, int flags) {
   }
 }
 
+FileInfo info_of(const struct stat& status) {
+  using Kind = FileInfo::Kind;
+  const Kind kind = S_ISREG(status.st_mode)   ? Kind::file
+                    : S_ISDIR(status.st_mode) ? Kind::folder
+                    : S_ISLNK(status.st_mode) ? Kind::link
+                                              : Kind::other;
+  const auto user = ::geteuid();
+  return {.kind = kind,
+          .size = static_cast<std::uint64_t>(status.st_size),
+          .owner = status.st_uid,
+          .is_strangers = user != 0 && user != status.st_uid,
+          .is_open_to_all = kind != Kind::link && (status.st_mode & S_IWOTH) != 0};
+}
+
 class DiskOutput : public OutputFile {
  public:
   DiskOutput(Path path, Descriptor descriptor) : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
@@ -67,6 +81,12 @@ class DiskOutput : public OutputFile {
   }
 
   void uncache() override { ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+
+  FileInfo info() const override {
+    struct stat status;
+    if (::fstat(descriptor_.get(), &status) != 0) fail("look up");
+    return info_of(status);
+  }
 
   void close() override {
     if (descriptor_.close() != 0) fail("close");
@@ -221,14 +241,7 @@ class Disk : public Files {
       if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
       throw IoError(code_of_reading(errno), "look up", entry, errno);
     }
-    using Kind = FileInfo::Kind;
-    const Kind kind = S_ISREG(status.st_mode)   ? Kind::file
-                      : S_ISDIR(status.st_mode) ? Kind::folder
-                      : S_ISLNK(status.st_mode) ? Kind::link
-                                                : Kind::other;
-    const auto user = ::geteuid();
-    return FileInfo{kind, static_cast<std::uint64_t>(status.st_size), user != 0 && user != status.st_uid,
-                    kind != Kind::link && (status.st_mode & S_IWOTH) != 0};
+    return info_of(status);
   }
 
   std::uint64_t free_bytes(const Path& folder) const override {

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* kId = "id";
 constexpr std::uint64_t kIdLimit = 64;
 // What a first start that was cut short may have left, and what follows that.
-constexpr std::array<std::string_view, 4> kOurs = {".lock", ".owner", "owner.", ".id.tmp"};
+constexpr const char* kProbe = ".probe-";
+constexpr std::array<std::string_view, 5> kOurs = {".lock", ".owner", "owner.", ".id.tmp", kProbe};
 
 bool is_ours(std::string_view name) {
   return std::ranges::any_of(kOurs, [&](auto ours) { return name.starts_with(ours); });
@@ -39,13 +40,23 @@ void check_free(const Files& files, const fs::path& folder, RunMode mode) {
                   "', and no run of ours; choose another run.name");
 }
 
-// Who else may write into it can put links and files of his in the place of the run's.
-void check_own(const Files& files, const fs::path& folder) {
+FileInfo info_of_new_file(Files& files, const fs::path& folder) {
+  const auto file = folder / concat(kProbe, unique_name());
+  const auto info = files.create(file)->info();
+  files.remove(file);
+  return info;
+}
+
+// Who else may write into it can put links and files of his in the place of the run's. Some file systems show one owner
+// or one mode for all that is in them: there a file of ours looks the same.
+void check_own(Files& files, const fs::path& folder) {
   const auto info = files.info(folder / ".");  // where a link leads
-  if (!info) return;                           // gone meanwhile: the lock fails
-  const char* const wrong = info->is_open_to_all ? "may be written by all users; chmod o-w it"
-                            : info->is_strangers ? "belongs to another user; go on as that one"
-                                                 : nullptr;
+  if (!info || !(info->is_open_to_all || info->is_strangers)) return;
+  const auto ours = info_of_new_file(files, folder);
+  const bool strangers = info->is_strangers && info->owner != ours.owner;
+  const char* const wrong = info->is_open_to_all && !ours.is_open_to_all ? "may be written by all users; chmod o-w it"
+                            : strangers                                  ? "belongs to another user; go on as that one"
+                                                                         : nullptr;
   if (wrong) throw Error(ExitCode::output, folder, ": ", wrong, ", or choose another run.name or run.dir");
 }
 

@@ -151,6 +151,7 @@ TEST_F(FilesTest, InfoTellsWhoElseMayWriteIt) {
 
 TEST_F(FilesTest, InfoTellsWhatIsAnothersButRootIsAStrangerNowhere) {
   EXPECT_FALSE(files.info(folder.path())->is_strangers);
+  EXPECT_EQ(files.create(folder / "ours")->info().owner, ::geteuid());
   if (::geteuid() != 0) {
     EXPECT_TRUE(files.info("/")->is_strangers);
     return;

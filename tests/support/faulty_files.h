@@ -147,6 +147,7 @@ class FaultyFiles : public Files {
       below_->sync();
     }
     void uncache() override { below_->uncache(); }
+    FileInfo info() const override { return below_->info(); }
     void close() override {
       files_.before("close", path_);
       below_->close();

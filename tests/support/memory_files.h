@@ -89,13 +89,13 @@ class MemoryFiles : public Files {
 
   std::unique_ptr<OutputFile> create(const Path& file) override {
     const std::lock_guard lock(mutex_);
-    return std::make_unique<Output>(*this, make("create", file, false));
+    return std::make_unique<Output>(*this, file, make("create", file, false));
   }
 
   std::unique_ptr<OutputFile> append(const Path& file) override {
     const std::lock_guard lock(mutex_);
     const auto node = look_up(file);
-    return std::make_unique<Output>(*this, node ? node : make("append", file, false));
+    return std::make_unique<Output>(*this, file, node ? node : make("append", file, false));
   }
 
   void make_folder(const Path& folder) override {
@@ -168,7 +168,8 @@ class MemoryFiles : public Files {
  private:
   class Output : public OutputFile {
    public:
-    Output(MemoryFiles& files, NodePointer node) : files_(files), node_(std::move(node)) {}
+    Output(MemoryFiles& files, Path path, NodePointer node)
+        : files_(files), path_(std::move(path)), node_(std::move(node)) {}
     void reserve(std::uint64_t) override {}
     void write(std::span<const std::byte> bytes) override {
       const std::lock_guard lock(files_.mutex_);
@@ -180,10 +181,12 @@ class MemoryFiles : public Files {
       node_->durable_content = node_->content;
     }
     void uncache() override {}
+    FileInfo info() const override { return files_.info(path_).value(); }
     void close() override {}
 
    private:
     MemoryFiles& files_;
+    Path path_;
     NodePointer node_;
   };
 

@@ -60,13 +60,17 @@ TEST(RunFolder, WhatIsNoRunOfOursIsLeftAlone) {
   EXPECT_EQ(files.tree("/runs"), (std::map<std::filesystem::path, std::string>{{"/runs/a/thesis.txt", "mine"}}));
 }
 
-// All that is in it is of the same owner and mode.
+// One in which the run's folder is of another owner or mode than files in it; or all are, whoever made them.
 class OfAnother : public MemoryFiles {
  public:
-  bool is_strangers = false, is_open_to_all = false;
+  bool is_strangers = false, is_open_to_all = false, all_alike = false;
   std::optional<FileInfo> info(const Path& entry) const override {
     auto info = MemoryFiles::info(entry);
-    if (info) info->is_strangers = is_strangers, info->is_open_to_all = is_open_to_all;
+    if (info && (all_alike || entry == Path(kRun) / ".")) {
+      info->owner = 65534;
+      info->is_strangers = is_strangers;
+      info->is_open_to_all = is_open_to_all;
+    }
     return info;
   }
 };
@@ -82,6 +86,12 @@ TEST(RunFolder, IsNoneThatAnotherUserMayChange) {
                                        "/runs/a: may be written by all users; chmod o-w it, or choose another run.name "
                                        "or run.dir"}));
   EXPECT_TRUE(files.list(kRun).empty());
+}
+
+TEST(RunFolder, MayLieWhereAllHasOneOwnerAndMode) {
+  OfAnother files;
+  files.is_strangers = files.is_open_to_all = files.all_alike = true;
+  EXPECT_EQ(opening(files), (Complaint{ExitCode::ok, ""}));
 }
 
 TEST(RunFolder, MayBeALinkToAnotherPlace) {

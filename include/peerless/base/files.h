@@ -34,6 +34,14 @@ class IoError : public Error {
 ExitCode code_of_making(int system_error);
 ExitCode code_of_reading(int system_error);
 
+struct FileInfo {
+  enum class Kind { file, folder, link, other } kind;  // of the entry itself: links are not followed
+  std::uint64_t size;
+  std::uint32_t owner = 0;
+  bool is_strangers = false;    // another user's, and this process is not root's
+  bool is_open_to_all = false;  // whoever likes may write it; a sticky bit changes nothing of that
+};
+
 class OutputFile {
  public:
   virtual ~OutputFile() = default;  // closes; what was not synced may be lost
@@ -45,6 +53,7 @@ class OutputFile {
   virtual void sync() = 0;  // returns once the bytes survive a loss of power; after an error, abandon the file
   // What is synced need not stay in memory: who reads it then asks the disk. A wish, never an error.
   virtual void uncache() = 0;
+  virtual FileInfo info() const = 0;
   virtual void close() = 0;  // reports errors that a destructor must swallow
 
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
@@ -61,13 +70,6 @@ class InputFile {
 class FileLock {
  public:
   virtual ~FileLock() = default;
-};
-
-struct FileInfo {
-  enum class Kind { file, folder, link, other } kind;  // of the entry itself: links are not followed
-  std::uint64_t size;
-  bool is_strangers = false;    // another user's, and this process is not root's
-  bool is_open_to_all = false;  // whoever likes may write it; a sticky bit changes nothing of that
 };
 
 class Files {
