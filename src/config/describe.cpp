@@ -162,9 +162,8 @@ std::string explain_key(const Key& key, const std::vector<Key>& all) {
   std::string out = concat(key.path, "\n  ", key.help, "\n  type:       ", key.type, "\n");
   if (!key.default_value.empty()) out += concat("  default:    ", key.default_value, "\n");
   if (!key.rule.empty()) out += concat("  must be:    ", key.rule, "\n");
-  if (key.is_section) out += concat("  keys:       ", join(names_below(key, all), ", "), "\n");
-  if (!key.is_section) out += concat("  at resume:  ", at_resume(key.resume), "\n");
-  return out;
+  return out + (key.is_section ? concat("  keys:       ", join(names_below(key, all), ", "), "\n")
+                               : concat("  at resume:  ", at_resume(key.resume), "\n"));
 }
 
 std::string in_table(std::string_view text) {
