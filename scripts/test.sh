@@ -50,6 +50,7 @@ if [[ ${names[0]:-} == launch ]]; then
   exec tests/launch/run.sh "${names[@]:1}"
 fi
 
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT-1000} # as `train` does it: tests may have to share their cores
 scripts/setup.sh
 filter= rooms=()
 for name in "${names[@]}"; do

@@ -1,6 +1,7 @@
 #include "peerless/cli/run.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "peerless/base/version.h"
 #include "peerless/cli/verbs.h"
@@ -78,11 +80,24 @@ void be_careful() {
                        [](const std::string&) { return std::nullopt; }));  // whose variables would name a file to write
 }
 
+// Where another process has the core of one of OpenMP's threads, the others spin until it is done, by default for
+// milliseconds: a step may take 40 times as long. A thousand turns of spinning cost nothing where cores are free, and
+// soon leave them to others where not. libgomp reads this when it is loaded: the program replaces itself by itself.
+void spin_briefly(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") == nullptr && std::getenv("OMP_WAIT_POLICY") == nullptr &&
+      ::setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0) == 0)
+    ::execv("/proc/self/exe", argv);                   // where that fails, threads spin on
+  ::pthread_setname_np(::pthread_self(), "peerless");  // else `ps` says "exe"
+}
+
+bool trains(int argc, char** argv) { return argc > 1 && std::string_view(argv[1]) == "train"; }
+
 }  // namespace
 
 void run_and_exit(int argc, char** argv, Files& files) {
   occupy_standard_streams();
   be_careful();
+  if (trains(argc, argv)) spin_briefly(argv);
   std::signal(SIGPIPE, SIG_IGN);  // nobody may be reading the log any more; the work goes on
   std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is met as a write that fails
   const int code = delivered(run(argc, argv, files));

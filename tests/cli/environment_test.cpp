@@ -78,6 +78,24 @@ TEST_F(Environment, ProcessesMeetAndTrainWhereTheClockJumps) {
   expect_same_runs("usual", "here");
 }
 
+// libgomp's own words on how long its threads spin for work.
+TEST_F(Environment, ThreadsThatWaitLeaveTheirCoreSoon) {
+  const auto turns = [&](const char* name, const char* variable, const char* value) {
+    const auto prepare = [=] {
+      unsetenv("GOMP_SPINCOUNT");
+      setenv("OMP_DISPLAY_ENV", "verbose", 1);
+      if (variable != nullptr) setenv(variable, value, 1);
+    };
+    const auto outcome = job.start(name, {"train.max_steps=1"}, "peerless", prepare).wait();
+    EXPECT_EQ(outcome.code, 0) << outcome;
+    const auto said = outcome.err.substr(outcome.err.rfind("GOMP_SPINCOUNT = "));
+    return said.substr(0, said.find('\n'));
+  };
+  EXPECT_EQ(turns("a", nullptr, nullptr), "GOMP_SPINCOUNT = '1000'");
+  EXPECT_EQ(turns("b", "GOMP_SPINCOUNT", "20000"), "GOMP_SPINCOUNT = '20000'");
+  EXPECT_EQ(turns("c", "OMP_WAIT_POLICY", "passive"), "GOMP_SPINCOUNT = '0'");
+}
+
 // What a process may leave behind, as the system sees it.
 std::string core_limit(pid_t process) {
   const auto limits = test::content("/proc/" + std::to_string(process) + "/limits");
