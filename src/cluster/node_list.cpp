@@ -78,8 +78,9 @@ class Reader {
       const auto first = exact_decimal(ends.front(), 0), last = exact_decimal(ends.back(), 0);
       if (!first || !last || *last < *first) refuse("neither number nor range");
       if (ends.front().size() > kMaxName) refuse("a name is too long");
-      if (*last - *first >= static_cast<std::int64_t>(kMaxNodes - numbers.size())) refuse("too many nodes");
-      for (auto i = *first; i <= *last; ++i) numbers.push_back(zero_padded(i, ends.front().size()));
+      const auto more = *last - *first;
+      if (more >= static_cast<std::int64_t>(kMaxNodes - numbers.size())) refuse("too many nodes");
+      for (std::int64_t i = 0; i <= more; ++i) numbers.push_back(zero_padded(*first + i, ends.front().size()));
     }
     return numbers;
   }

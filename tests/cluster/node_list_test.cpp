@@ -27,6 +27,8 @@ TEST(NodeList, BracketsHoldNumbersAndRanges) {
   EXPECT_THAT(expand("n[1,3]"), ElementsAre("n1", "n3"));
   EXPECT_THAT(expand("n[5-5]"), ElementsAre("n5"));
   EXPECT_THAT(expand("[1-2]"), ElementsAre("1", "2"));
+  EXPECT_THAT(expand("n[9223372036854775806-9223372036854775807]"),
+              ElementsAre("n9223372036854775806", "n9223372036854775807"));
 }
 
 TEST(NodeList, RangesKeepTheLeadingZerosOfTheirFirstNumber) {

@@ -53,6 +53,8 @@ def inputs():
         "n[" + "0-9," * 900 + "1]",
         "\x1b[2J" * 100,
         "n[\x1b-1]",
+        f"n[{2**63 - 1}]",
+        f"n[{2**63 - 2}-{2**63 - 1}]",
     ]
     for i, text in enumerate(lists):
         yield f"{i:02}", text.encode()
