@@ -4,6 +4,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 cd "$root"
 
+[[ ${1:-} == --fix ]] || expect_none "$@"
 errors=0
 complain() { # HEADING COMMAND...: each line that the command prints is a fault
   local heading=$1 found

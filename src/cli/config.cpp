@@ -16,7 +16,7 @@ struct Options {
 
 void add_file_options(CLI::App& verb, Options& options) {
   verb.add_option("--config", options.file, "the run's YAML file")->required();
-  verb.add_option("overrides", options.overrides, "key.path=value, laid over the file; a later one wins");
+  verb.add_option("overrides", options.overrides, "key.path=value: overrides the file; a later one wins");
 }
 
 config::Loaded<RunConfig> load(const Options& options) {

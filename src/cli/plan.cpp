@@ -58,7 +58,7 @@ double total_of(const std::vector<MemoryPart>& memory) {
 void print_memory(const std::vector<MemoryPart>& memory, std::int64_t processes) {
   std::string parts;
   for (const auto& part : memory) parts += concat(parts.empty() ? "" : ", ", part.name, " ", human_bytes(part.bytes));
-  std::printf("memory of %s: %s\n  %s\n", processes == 1 ? "the process" : "each process",
+  std::printf("memory of %s, on CPUs: %s\n  %s\n", processes == 1 ? "the process" : "each process",
               human_bytes(total_of(memory)).c_str(), parts.c_str());
 }
 
@@ -102,10 +102,10 @@ void plan(const Options& options) {
 
 void add_plan(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* verb =
-      app.add_subcommand("plan", "say what a run costs: parameters and FLOPs, part by part, and memory; no training");
+  auto* verb = app.add_subcommand(
+      "plan", "say what a run costs: parameters and FLOPs, part by part, and memory on CPUs; no training");
   verb->add_option("--config", options->file, "the run's YAML file")->required();
-  verb->add_option("overrides", options->overrides, "key.path=value, laid over the file; a later one wins");
+  verb->add_option("overrides", options->overrides, "key.path=value: overrides the file; a later one wins");
   verb->add_option("--processes", options->processes, "how many will train together: for the memory of each")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
   verb->add_flag("--json", options->json, "one JSON object on one line");

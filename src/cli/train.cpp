@@ -40,7 +40,7 @@ void add_train(CLI::App& app, ExitCode& exit_code, Files& files) {
   auto options = std::make_shared<Options>();
   auto* verb = app.add_subcommand("train", "train a model; go on where the run of that name stopped");
   verb->add_option("--config", options->file, "the run's YAML file")->required();
-  verb->add_option("overrides", options->overrides, "key.path=value, laid over the file; a later one wins");
+  verb->add_option("overrides", options->overrides, "key.path=value: overrides the file; a later one wins");
   verb->add_option(
           "--resume", options->start.resume,
           "auto: go on from the run's newest intact checkpoint, if any; never: refuse a folder that holds a run; "

@@ -228,7 +228,7 @@ std::string markdown(const Record& type) {
       "*At resume* says\n"
       "whether a value may differ from the checkpoint's: *free*: it may; *with --override*: if the command says "
       "`--override KEY`;\n"
-      "*must match*: never, that takes a new run.\n";
+      "*must match*: never, that takes a new run (`data.train` goes on with `--allow-data-change`).\n";
   std::map<const Record*, std::string> told;  // of kinds, where their table is
   for (const std::string& section : sections) {
     out += concat("\n## ", section_title(section), "\n\n");

@@ -155,7 +155,8 @@ void Trainer::begin() {
   const Cost cost = config_.model.cost(config_.data.seq_len, config_.model.vocab_of(tokenizer_->vocab_size()));
   describe(config_, cost, *data_, communicator_.world_size());
   log::info("device: ", device_.str(), ", ", at::get_num_threads(), " threads; peak ",
-            human(peak.flops_per_second, "FLOP/s"), " (", peak.source, "), which MFU is a share of");
+            human(peak.flops_per_second, "FLOP/s"), communicator_.world_size() > 1 ? " a process" : "", " (",
+            peak.source, "), which MFU is a share of");
   progress_ = std::make_unique<Progress>(
       ProgressOptions{.last_step = config_.last_step(),
                       .tokens_per_step = config_.tokens_per_step(),

@@ -23,7 +23,9 @@ struct CheckpointConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("every_steps", c.every_steps, Any{}, "steps between checkpoints; 0: only one, at the end");
-    visit("keep_last", c.keep_last, AtLeast{2}, "intact checkpoints to keep; older ones are removed after a save");
+    visit(
+        "keep_last", c.keep_last, AtLeast{2},
+        "intact checkpoints to keep, beside the newest good one and one on trial; older ones are removed after a save");
     visit("mode", c.mode, Any{},
           "async: training goes on while a copy of the state is written, which takes memory for it; sync: it waits");
     visit("max_failed_saves", c.max_failed_saves, AtLeast{1},

@@ -16,7 +16,7 @@ struct TrainSourceConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("path", c.path, NotEmpty{},
-          "token shards, a folder or one *.tok file; their content must stay, whatever its place", Resume::free);
+          "token shards, a folder or one *.tok file; may be moved, but the content must not change", Resume::free);
     visit("weight", c.weight, Above{0}, "share of the samples, relative to the other sources");
   }
   bool operator==(const TrainSourceConfig&) const = default;

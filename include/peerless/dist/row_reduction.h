@@ -14,7 +14,7 @@ namespace peerless {
 //
 // Only touched rows travel, 12 bytes and their values each. Where a step touches all rows that is 1 to 5 % more than a
 // dense reduction would send. They travel in pieces: beside the sums of the rows owned here, and what arrives for them,
-// 64 MiB each are on their way to and from the others.
+// at most 64 MiB are in flight in each direction.
 class RowReduction {
  public:
   // Values on their way to the others, and from them.

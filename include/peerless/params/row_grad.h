@@ -12,7 +12,8 @@
 // There is no other form: a step that touches all rows holds all of them in slots, for 16 N bytes more than [N, W].
 //
 // Shapes   N rows of the table, W width of a row, R touched rows; values [R, W] in the table's dtype, ids [R] int32
-// Memory   4 N bytes for the slots, and as slots are used 12 R bytes and pages of the [N, W] value buffer
+// Memory   4 N bytes for the slots, and as slots are used 12 R bytes and pages of the [N, W] value buffer; on a device
+//          all of that buffer at once
 // Device   values lie where the table does. Ids and slots are kept by the host: on a device, add() waits for the ids.
 // Threads  one at a time, but rows of different slots may be written by many
 #pragma once

@@ -51,8 +51,8 @@ struct SentencePieceConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("model", c.model, NotEmpty{}, "file of the SentencePiece model; its content must stay, whatever its place",
-          Resume::free);
+    visit("model", c.model, NotEmpty{},
+          "file of the SentencePiece model; may be moved, but the content must not change", Resume::free);
   }
   bool operator==(const SentencePieceConfig&) const = default;
 };

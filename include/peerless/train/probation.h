@@ -1,7 +1,6 @@
 // Which checkpoints have proved themselves: one is good when `after` steps in a row have gone well since it was saved.
-// One at a time is on trial, the newest there was when its predecessor had passed; so that it can pass, it must stay
-// until then, however many are saved meanwhile. A part of what the run's
-// checkpoints hold: a resumed run judges alike.
+// One at a time is on trial, the newest one saved when its predecessor passed. It is kept until it passes, however many
+// are saved meanwhile. A part of what the run's checkpoints hold: a resumed run judges alike.
 //
 //   probation.saved(300);
 //   if (probation.step_done(step, went_well, 100)) ...    at 400: probation.good() is 300

@@ -7,8 +7,8 @@
 
 namespace peerless {
 
-// Compares the digests of all tensors that are no slices. Of a tensor of more than 64 MiB one check covers 64 MiB,
-// drawn by `step`, so that many checks see all of it. Cost: a pass over what is covered.
+// Compares the digests of all tensors, and slices, that several processes hold. Of one of more than 64 MiB a check
+// covers 64 MiB, drawn by `step`, so that many checks see all of it. Cost: a pass over what is covered.
 // Error(internal) names the tensors and the processes that differ.
 void check_replicas(Communicator& communicator, const NamedTensors& tensors, std::int64_t step);
 

@@ -73,14 +73,14 @@ struct TrainConfig {
           "threads of a process; 0: its share of the cores it may use", Resume::free);
     visit("determinism", c.determinism, Any{},
           "run: the same bits in every replay with as many processes and threads; elastic: with any number of "
-          "processes, a power of two as that of micro-batches, for more memory and time (docs/clusters.md)",
+          "processes, if it and that of micro-batches are powers of two, for more memory and time (docs/clusters.md)",
           Resume::free);
     visit("max_skipped_steps", c.max_skipped_steps, AtLeast{1},
           "so many steps in a row whose loss or gradient is not finite are a divergence", Resume::free);
-    visit(
-        "spike_threshold", c.spike_threshold, AtLeast{0.0},
-        "a loss above the median of the last 128 by so many of their deviations is a spike, which is told; 0: none is",
-        Resume::free);
+    visit("spike_threshold", c.spike_threshold, AtLeast{0.0},
+          "a loss above the median of the last 128 by so many of their deviations is a spike, which is logged; 0: none "
+          "is",
+          Resume::free);
     visit("max_spike_steps", c.max_spike_steps, AtLeast{1},
           "so many spikes in a row are a divergence, where max_rollbacks allows to go back", Resume::free);
     visit(
@@ -88,10 +88,10 @@ struct TrainConfig {
         "how often a run that diverges goes back to its newest good checkpoint and leaves out the samples since; then, "
         "or without one, it gives up (exit 80)",
         Resume::free);
-    visit(
-        "max_restarts", c.max_restarts, AtLeast{0},
-        "refuse to start (exit 81) after one start and so many restarts that failed without a newer durable checkpoint",
-        Resume::free);
+    visit("max_restarts", c.max_restarts, AtLeast{0},
+          "refuse to start (exit 81) after a first start and so many restarts have failed without a newer durable "
+          "checkpoint",
+          Resume::free);
     visit(
         "grace_seconds", c.grace_seconds, AtLeast{0},
         "seconds between a request to stop and the kill that follows: where the last save took more than is left, the "
@@ -115,7 +115,8 @@ struct LogConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("every_steps", c.every_steps, Any{}, "steps between log lines and records in metrics.jsonl");
     visit("peak_tflops", c.peak_tflops, Above{0},
-          "what MFU is a share of; unset: the rate of a matrix product measured at the start");
+          "the peak of one process or GPU, of which MFU is a share; unset: the rate of a matrix product, measured at "
+          "the start");
     visit("samples", c.samples, Any{}, "also write down which samples each step trained on, in the run's samples/");
   }
   bool operator==(const LogConfig&) const = default;
@@ -132,15 +133,16 @@ struct ParallelConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("zero", c.zero, AtLeast{0} && AtMost{1},
           "1: each process holds and updates a share of the optimizer's state (ZeRO-1); 0: all of it");
-    visit("expert", c.expert, AtLeast{1},
-          "so many processes hold the experts of each mixture together, every one as many; it divides their number");
+    visit(
+        "expert", c.expert, AtLeast{1},
+        "size of the groups of processes that divide the experts of each mixture; it divides the number of processes");
     visit("table", c.table, AtLeast{1},
-          "so many processes hold tables together, every one as many columns; it divides their number");
+          "size of the groups of processes that divide the columns of tables; it divides the number of processes");
     visit("check_every_steps", c.check_every_steps, Any{},
           "steps between comparisons of what all processes hold alike; a difference ends the run (exit 70)");
     visit("timeout_seconds", c.timeout_seconds, AtLeast{1} && AtMost{7 * 24 * 3600},
           "how long processes wait for one that does not come, or does not go on: then it is lost, and all end (exit "
-          "76); more than loading a checkpoint takes");
+          "76); set it above the time that loading a checkpoint takes");
   }
   bool operator==(const ParallelConfig&) const = default;
 };

@@ -53,9 +53,9 @@ struct PeerConfig {
           "width of a head's whole query; each half sees d_key / 2");
     visit("keys", c.keys, Any{}, "one set of sub-keys for all heads, or one per head");
     visit("query_norm", c.query_norm, Any{}, "batch norm over the micro-batch, RMS norm over d_key, or nothing");
-    visit("score", c.score, Any{}, "what makes router weights of a head's top_k scores");
+    visit("score", c.score, Any{}, "how a head's top_k scores become router weights");
     visit("activation", c.activation, Any{}, "nonlinearity of an expert");
-    visit("glu", c.glu, Any{}, "gated experts: a third row w per expert");
+    visit("glu", c.glu, Any{}, "gated experts: a third vector w in each expert's row");
     visit("shared_dense", c.shared_dense, Any{}, "a dense block whose output is added for every token");
     visit("table", c.table, NotEmpty{}, "name of the expert table; layers that give the same name share it");
   }

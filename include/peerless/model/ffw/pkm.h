@@ -48,7 +48,7 @@ struct PkmConfig {
           "width of a head's whole query; each half sees d_key / 2");
     visit("keys", c.keys, Any{}, "one set of sub-keys for all heads, or one per head");
     visit("query_norm", c.query_norm, Any{}, "batch norm over the micro-batch, RMS norm over d_key, or nothing");
-    visit("score", c.score, Any{}, "what makes weights of a head's top_k scores");
+    visit("score", c.score, Any{}, "how a head's top_k scores become weights");
     visit("gate", c.gate, Any{}, "silu: the sum passes a gate and an output matrix, as in Memory+");
     visit("table", c.table, NotEmpty{}, "name of the value table; layers that give the same name share it");
   }
