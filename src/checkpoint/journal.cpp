@@ -75,6 +75,15 @@ void Journal::roll_back(const Skip& skip) {
   write();
 }
 
+std::int64_t Journal::go_on_from(std::int64_t step, std::int64_t samples) {
+  const std::lock_guard lock(mutex_);
+  if (entries_.skip && entries_.skip->step > step) {
+    entries_.skip.reset();
+    write();
+  }
+  return entries_.skip && entries_.skip->step == step ? entries_.skip->samples : samples;
+}
+
 std::int64_t Journal::durable() const {
   const std::lock_guard lock(mutex_);
   return entries_.durable;
@@ -88,11 +97,6 @@ std::chrono::milliseconds Journal::last_save() const {
 std::int64_t Journal::rollbacks() const {
   const std::lock_guard lock(mutex_);
   return entries_.rollbacks;
-}
-
-std::optional<Journal::Skip> Journal::skip() const {
-  const std::lock_guard lock(mutex_);
-  return entries_.skip;
 }
 
 void Journal::try_to_write() const {

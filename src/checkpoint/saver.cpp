@@ -36,15 +36,14 @@ void Saver::begin(State state, CheckpointInfo info) {
   changed_.notify_all();
 }
 
-void Saver::wait() {
+bool Saver::wait() {
   std::unique_lock lock(mutex_);
-  wait(lock);
+  return wait(lock);
 }
 
 void Saver::finish() {
   std::unique_lock lock(mutex_);
-  wait(lock);
-  if (failures_ > 0) throw SharedError(*last_failure_);
+  if (!wait(lock)) throw SharedError(*last_failure_);
 }
 
 void Saver::drain() {
@@ -73,9 +72,10 @@ Saver::Seconds Saver::last_save() const {
   return last_save_;
 }
 
-void Saver::wait(std::unique_lock<std::mutex>& lock) {
+bool Saver::wait(std::unique_lock<std::mutex>& lock) {
   wait_for_job(lock);
   if (error_) std::rethrow_exception(error_);
+  return failures_ == 0;
 }
 
 // A disk that hangs is nothing that an error would tell of.

@@ -14,14 +14,11 @@ using Said = std::vector<std::string>;  // by rank
 
 // "A in process 0; B in processes 1-2", in the order of each one's first process.
 std::string who_says_what(const Said& said) {
+  RanksByText groups;
+  for (std::size_t r = 0; r < said.size(); ++r) add_rank(groups, said[r], static_cast<std::int64_t>(r));
   std::vector<std::string> parts;
-  for (auto first = said.begin(); first != said.end(); ++first) {
-    if (std::find(said.begin(), first, *first) != first) continue;
-    std::vector<std::int64_t> ranks;
-    for (std::size_t r = 0; r < said.size(); ++r)
-      if (said[r] == *first) ranks.push_back(static_cast<std::int64_t>(r));
-    parts.push_back(concat(*first, ranks.size() == 1 ? " in process " : " in processes ", ranges(ranks)));
-  }
+  for (const auto& [text, ranks] : groups)
+    parts.push_back(concat(text, ranks.size() == 1 ? " in process " : " in processes ", ranges(ranks)));
   return join(parts, "; ");
 }
 

@@ -5,6 +5,7 @@
 #include "peerless/base/error.h"
 #include "peerless/base/hash.h"
 #include "peerless/base/random.h"
+#include "peerless/base/ranges.h"
 #include "peerless/dist/collectives.h"
 
 namespace peerless {
@@ -24,26 +25,10 @@ std::string digest_of(const at::Tensor& tensor, std::int64_t step) {
   return hasher.digest().hex();
 }
 
-// Digests, and the ranks that have them.
-using Held = std::vector<std::pair<std::string, std::size_t>>;
-
-bool all_equal(const Held& held) {
-  return std::all_of(held.begin(), held.end(), [&](const auto& other) { return other.first == held.front().first; });
-}
-
-// "0, 1 | 2": those that agree beside each other.
-std::string groups(const Held& held) {
-  std::vector<std::pair<std::string, std::string>> members;
-  for (const auto& [digest, r] : held) {
-    const auto known =
-        std::find_if(members.begin(), members.end(), [&](const auto& group) { return group.first == digest; });
-    if (known == members.end())
-      members.emplace_back(digest, std::to_string(r));
-    else
-      known->second += concat(", ", r);
-  }
+// "0-1 | 2": those that agree beside each other.
+std::string groups(const RanksByText& by_digest) {
   std::vector<std::string> texts;
-  for (const auto& [digest, ranks] : members) texts.push_back(ranks);
+  for (const auto& [digest, ranks] : by_digest) texts.push_back(ranges(ranks));
   return join(texts, " | ");
 }
 
@@ -65,9 +50,10 @@ void check_replicas(Communicator& communicator, const NamedTensors& tensors, std
     const auto& slice = compared[i]->slice;
     const std::size_t every = slice ? static_cast<std::size_t>(slice->copies_every) : 1;
     for (std::size_t first = 0; first < every; ++first) {
-      Held held;
-      for (std::size_t r = first; r < by_rank.size(); r += every) held.emplace_back(by_rank[r].at(i), r);
-      if (!all_equal(held)) lines += concat("\n  ", compared[i]->name, ": ", groups(held));
+      RanksByText by_digest;
+      for (std::size_t r = first; r < by_rank.size(); r += every)
+        add_rank(by_digest, by_rank[r].at(i), static_cast<std::int64_t>(r));
+      if (by_digest.size() > 1) lines += concat("\n  ", compared[i]->name, ": ", groups(by_digest));
     }
   }
   if (lines.empty()) return;

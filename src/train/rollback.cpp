@@ -28,8 +28,8 @@ void Trainer::roll_back(const std::string& why) {
   };
   const auto most = config_.train.max_rollbacks;
   if (most == 0) give_up();
-  const auto spent = communicator_.announce(leads() ? std::to_string(folder_.journal()->rollbacks()) : "");
-  if (std::stoll(spent) >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
+  const auto spent = gather(communicator_, leads() ? folder_.journal()->rollbacks() : 0).front();
+  if (spent >= most) give_up("; it has gone back ", spent, " times before (train.max_rollbacks)");
   saver_.wait();
   std::string found;
   // Rank 0 reads all of a checkpoint, which may take longer than an exchange may: so it is the peers that wait.

@@ -30,7 +30,8 @@ NamedTensors part_to_save(const NamedTensors& tensors, const Communicator& commu
   std::int64_t copied = 0;
   for (const auto& named : tensors) {
     if (named.slice) {
-      // Of equal copies one holder after the other writes; all count alike, so that all know who.
+      // Processes that hold equal copies take turns writing them. All count in the same way, so each knows whose turn
+      // it is.
       const std::int64_t every = named.slice->copies_every;
       if (every == 0 || communicator.rank() / every == copied++ % (communicator.world_size() / every))
         part.push_back(named);

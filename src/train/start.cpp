@@ -142,23 +142,22 @@ RunMode mode_of(const StartOptions& options) {
   return options.resume == "never" ? RunMode::begin : RunMode::go_on;
 }
 
-// Rank 0 opens and locks the folder and decides what to start from; the others follow it.
-RunFolder open_folder(Communicator& communicator, const RunConfig& config, const StartOptions& options,
-                      const StopRequest& stop, Files& files) {
+// Rank 0 opens and locks the folder, which may take longer than an exchange may: so it is the peers that wait.
+RunFolder open_folder(Peers& peers, const RunConfig& config, const StartOptions& options, const StopRequest& stop,
+                      Files& files) {
   const auto path = std::filesystem::path(config.run.dir) / config.run.name;
   std::optional<RunFolder> folder;
-  together(communicator, [&] {
-    if (communicator.rank() == 0)
-      folder = RunFolder::open(files, path, mode_of(options), [&stop] { return stop.received(); });
+  together(peers, [&] {
+    if (peers.rank() == 0) folder = RunFolder::open(files, path, mode_of(options), [&stop] { return stop.received(); });
   });
-  const auto id = communicator.announce(folder ? folder->id() : "");
-  together(communicator, [&] {
+  const auto id = peers.announce(folder ? folder->id() : "");
+  together(peers, [&] {
     if (!folder) folder = RunFolder::opened_by_another(files, path, id);
   });
   return std::move(*folder);
 }
 
-// Rank 0 reads all of a checkpoint, which may take longer than an exchange may: so it is the peers that wait.
+// The same: rank 0 reads all of a checkpoint.
 Start find_start(Peers& peers, const RunFolder& folder, const StartOptions& options, Files& files) {
   Start start;
   together(peers, [&] {
@@ -180,7 +179,7 @@ std::int64_t sharers_of_cores(Communicator& communicator) {
   return std::count(all.begin(), all.end(), here);
 }
 
-// Only its own divergence is a run's to mend: what another leaves must be whole.
+// A run can go back from its own NaNs; what it takes over from another run must be finite.
 void begin_from(Trainer& trainer, const Start& start, const StartOptions& options) {
   if (start.origin != Origin::branch && start.origin != Origin::weights) return;
   const bool branch = start.origin == Origin::branch;
@@ -262,7 +261,9 @@ std::vector<std::string> to_lines(const std::vector<cluster::RankActivity>& acti
   _exit(report_fatal(ExitCode::peer, what));
 }
 
-// Whether to start once more is nothing that a scheduler may decide: so it is not one of the starts that fail.
+// Whether this end does not count as a failed start. What a scheduler restarts without anybody having mended anything
+// (a fault, the disk, a lost peer, a divergence) counts, so that such restarts come to an end; a stop on request and a
+// wrong config do not.
 bool ends_in_order(ExitCode code) {
   constexpr std::array kFailures{ExitCode::internal, ExitCode::io, ExitCode::peer, ExitCode::diverged,
                                  ExitCode::no_progress};
@@ -270,9 +271,9 @@ bool ends_in_order(ExitCode code) {
 }
 
 void write_end(const Training& training, Status& status, ExitCode code) {
-  if (training.folder && !training.folder->is_held()) return;  // what is there is another's
   status.ended(code);
-  auto* const journal = training.folder ? training.folder->journal() : nullptr;
+  if (!training.folder || !training.folder->is_held()) return;  // what is there is another's
+  auto* const journal = training.folder->journal();
   if (journal && ends_in_order(code)) journal->end();
 }
 
@@ -300,12 +301,13 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   check_same_config(communicator, config);
   prepare_process(config.train.threads, sharers_of_cores(communicator));
   communicator.set_activity("opening the run's folder");
-  training.folder = open_folder(communicator, config, options, stop, files);
   training.peers = world.peers();
+  training.folder = open_folder(*training.peers, config, options, stop, files);
   if (launch.rank == 0) {
     files.append(training.folder->log());  // made with our rights, not those of the umask
     log::open_file(training.folder->log());
-    status.open(training.folder->status(), config.train.max_steps, training.folder->journal()->durable());
+    status.open(training.folder->status(), config.train.max_steps, training.folder->journal()->durable(),
+                [&folder = *training.folder] { return folder.is_held(); });
   }
   const ExitCode code = train_in(training, config, options, launch, communicator, stop, status, files);
   world.leave();
@@ -313,7 +315,8 @@ ExitCode train_with(World& world, Training& training, const RunConfig& config, c
   return code;
 }
 
-// Of several that are asked to stop while they meet, one may be gone before another has heard of it: no loss is that.
+// When several are asked to stop while they meet, one may already be gone before another has heard the request. That
+// does not count as a loss.
 void meet(std::optional<World>& world, const RunConfig& config, const Launch& launch, const StopRequest& stop,
           Status& status) {
   const auto have_met = std::make_shared<std::atomic<bool>>(false);

@@ -8,9 +8,11 @@
 
 namespace peerless {
 
-void Status::open(std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before) {
+void Status::open(std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before,
+                  std::function<bool()> may_write) {
   const std::lock_guard lock(mutex_);
   file_ = std::move(file);
+  may_write_ = std::move(may_write);
   max_steps_ = max_steps;
   step_ = durable_ = durable_before;
 }
@@ -39,7 +41,7 @@ void Status::ended(ExitCode code) {
 }
 
 void Status::write(const std::string& state, std::optional<ExitCode> code) const {
-  if (file_.empty() || ended_) return;
+  if (file_.empty() || ended_ || !may_write_()) return;
   nlohmann::ordered_json json{{"state", state},          {"code", nullptr},     {"step", step_},
                               {"max_steps", max_steps_}, {"durable", durable_}, {"time", utc_time()}};
   if (code) json["code"] = static_cast<int>(*code);

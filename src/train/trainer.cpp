@@ -73,14 +73,14 @@ ExitCode Trainer::train() {
     if (due(config_.parallel.check_every_steps) && !saving && !ending) compare_replicas();
     if (due(config_.log.every_steps) || ending || !went_well) record(report);
     if (saving) progress_->time_save([this] { save(/*ending=*/false); });
-    if (finished()) save(/*ending=*/true);  // before an evaluation that may take long
+    if (finished() && !stopping) save(/*ending=*/true);  // before an evaluation that may take long
     if (evaluation_is_due()) owes_evaluation_ = stopping || !validate();
     stopping = stopping || owes_evaluation_;
     check_divergence();
   }
-  end_durably(stopping);
-  end();
-  return is_done() ? ExitCode::ok : ExitCode::preempted;
+  const bool durable = end_durably(stopping);
+  end(durable);
+  return is_done() && durable ? ExitCode::ok : ExitCode::preempted;
 }
 
 StepReport Trainer::train_step() {
@@ -109,7 +109,8 @@ void Trainer::now_at(const char* what, std::int64_t ahead) const {
   fatal_place().step = counters_.step;
 }
 
-// Whether one of all processes is asked to stop. Where one's saver has failed, those of all have or will, and say how.
+// Whether any process has been asked to stop. If one saver has failed, all have or will; wait() then throws the reason
+// everywhere.
 bool Trainer::agree_to_stop() {
   constexpr std::int64_t kStop = 1, kFailed = 2, kLost = 4;
   std::int64_t all = 0;
@@ -170,7 +171,7 @@ void Trainer::begin() {
   if (counters_.step > 0 && evaluation_is_due() && !evaluated) owes_evaluation_ = !validate();
 }
 
-// Those of the steps to come, and the samples: from where the counters stand.
+// Opens the logs, and the loader, for the steps that follow from where the counters stand.
 void Trainer::open_logs() {
   metrics_.reset();
   samples_.reset();
@@ -181,19 +182,19 @@ void Trainer::open_logs() {
   });
   if (config_.log.samples)
     samples_ = std::make_unique<SampleLog>(files_, folder_.samples(), communicator_.rank(), counters_.step);
-  saved_ = counters_.step;
-  durable_ = counters_.step;
+  durable_ = loaded_ = saved_ = counters_.step;
   loader_ = std::make_unique<Loader>(data_, share(), static_cast<std::uint64_t>(counters_.samples));
 }
 
-void Trainer::end() const {
+void Trainer::end(bool durable) const {
   const auto place = concat("step ", counters_.step, " of ", config_.train.max_steps, ", ", folder_.path());
-  if (is_done() && counters_.step >= config_.train.max_steps)
+  if (!is_done() || !durable)
+    log::info("stopped: ", place, "; the same command, with --resume auto (the default), goes on from ",
+              durable ? "here" : concat("step ", durable_.load()));
+  else if (counters_.step >= config_.train.max_steps)
     log::info("done: ", place);
-  else if (is_done())
-    log::info("paused: ", place, "; it goes on without train.stop_at, or with a later one");
   else
-    log::info("stopped: ", place, "; the same command, with --resume auto (the default), goes on from here");
+    log::info("paused: ", place, "; it goes on without train.stop_at, or with a later one");
 }
 
 void Trainer::record(const StepReport& report) {
@@ -250,16 +251,23 @@ void Trainer::save(bool ending) {
   saved_ = counters_.step;
   if (beside_training) return;
   now_at("saving");
-  ending ? saver_.finish() : saver_.wait();
+  if (ending)
+    saver_.finish();
+  else
+    saver_.wait();
 }
 
-// What was done is durable, or about to be where there is no time to wait for it.
-void Trainer::end_durably(bool stopping) {
-  if (saved_ == counters_.step) {
-    now_at("saving");
-    return saver_.finish();
+// Makes durable what was done. False: there is no time for that, and the steps since the newest checkpoint are lost.
+bool Trainer::end_durably(bool stopping) {
+  now_at("saving");
+  const bool came_from_a_checkpoint = loaded_ == counters_.step;
+  if (!came_from_a_checkpoint && saved_ == counters_.step && saver_.wait()) return true;
+  if (!came_from_a_checkpoint && (!stopping || has_time_to_save())) {
+    save(/*ending=*/true);
+    return true;
   }
-  !stopping || has_time_to_save() ? save(/*ending=*/true) : saver_.drain();
+  saver_.drain();
+  return came_from_a_checkpoint;
 }
 
 // Whether a save is likely to fit into what is left until the process is killed; rank 0 decides.
@@ -270,12 +278,14 @@ bool Trainer::has_time_to_save() {
   for (const auto ms : gather(communicator_, static_cast<std::int64_t>(1e3 * stop_.age().count())))
     age = std::max(age, 1e-3 * static_cast<double>(ms));
   const double needed = saver_.last_save().count() * (saver_.busy() ? 2 : 1);
-  const bool fits = communicator_.announce(needed <= grace - age ? "yes" : "") == "yes";
+  const double left = std::max(0.0, grace - age);
+  const bool fits = gather(communicator_, std::int64_t{needed <= left}).front() != 0;
+  const auto text = [](double seconds) {
+    return cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(Saver::Seconds(seconds)));
+  };
   if (!fits && leads())
-    log::warning("no save: the last took ",
-                 cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(saver_.last_save())),
-                 ", more than is left of train.grace_seconds; checkpoint of step ", durable_.load(), " is durable, ",
-                 counters_.step - durable_, " steps to redo");
+    log::warning("no save: ", text(left), " are left of train.grace_seconds, and the last save took ",
+                 text(saver_.last_save().count()), "; ", counters_.step - durable_, " steps to redo");
   return fits;
 }
 
@@ -321,10 +331,9 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
     samples = counters_.samples;
     if (!leads()) return;
     CheckpointFolder(files_, folder_.checkpoints()).set_aside_after(counters_.step);
-    const auto skip = folder_.journal()->skip();
-    if (skip && skip->step == counters_.step) samples = skip->samples;
+    samples = folder_.journal()->go_on_from(counters_.step, counters_.samples);
   });
-  samples = std::stoll(communicator_.announce(std::to_string(samples)));
+  samples = gather(communicator_, samples).front();
   if (samples == counters_.samples) return;
   counters_.samples = samples;
   counters_.probation.back_to(counters_.step);

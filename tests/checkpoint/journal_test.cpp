@@ -38,11 +38,19 @@ TEST_F(JournalTest, RemembersWhatItIsTold) {
   EXPECT_EQ(files_.content(kFile),
             "{\"version\":1,\"starts\":0,\"durable\":200,\"rollbacks\":1,\"save_ms\":850,"
             "\"skip\":{\"step\":200,\"samples\":8320}}\n");
-  const Journal again(files_, kFile);
+  Journal again(files_, kFile);
   EXPECT_EQ(again.durable(), 200);
   EXPECT_EQ(again.last_save(), 850ms);
   EXPECT_EQ(again.rollbacks(), 1);
-  EXPECT_EQ(again.skip(), (Journal::Skip{200, 8320}));
+  EXPECT_EQ(again.go_on_from(200, 8000), 8320);
+}
+
+TEST_F(JournalTest, SamplesAreLeftOutAfterTheCheckpointThatTheRunWentBackToAlone) {
+  Journal(files_, kFile).roll_back({200, 8320});
+  EXPECT_EQ(Journal(files_, kFile).go_on_from(300, 12000), 12000);
+  EXPECT_EQ(Journal(files_, kFile).go_on_from(200, 8000), 8320);
+  EXPECT_EQ(Journal(files_, kFile).go_on_from(100, 4000), 4000);
+  EXPECT_EQ(Journal(files_, kFile).go_on_from(200, 8000), 8000) << "which was saved anew since";
 }
 
 TEST_F(JournalTest, TooManyStartsWithoutProgressAreRefused) {

@@ -126,6 +126,23 @@ TEST_F(Rollback, RepeatsBitForBitAfterAKill) {
   expect_same("whole", "a");
 }
 
+// A step that the run went back to may be saved anew, by a start from an older checkpoint: then nothing is left out.
+TEST_F(Rollback, IsUndoneByAStartFromAnOlderCheckpoint) {
+  const auto back = job.train("a", with({"train.max_rollbacks=1", "checkpoint.keep_last=99"}));
+  ASSERT_EQ(back.code, 80) << back;
+  const auto journal = test::content(job.of_run("a") / "journal.json");
+  const auto at = journal.find("\"skip\":{\"step\":");
+  ASSERT_NE(at, std::string::npos) << journal;
+  const auto step = std::stoi(journal.substr(at + 16));
+  const auto older = concat("runs/a/checkpoints/step-000000000", step < 120 ? "0" : "", step - 20);
+  const auto stop = concat("train.stop_at=", step);
+  for (const auto& more : {Settings{"train.spike_threshold=0", "--resume", older, stop}, {"train.spike_threshold=0"}}) {
+    const auto outcome = job.train("a", with(more));
+    ASSERT_EQ(outcome.code, 0) << outcome;
+  }
+  EXPECT_NE(job.metrics("a").find("\"samples\":960,"), std::string::npos) << "samples were left out";
+}
+
 TEST_F(Rollback, EndsWhenTheBudgetIsSpent) {
   const auto outcome = job.train("a", with({"train.max_rollbacks=1"}));
   EXPECT_EQ(outcome.code, 80) << outcome;

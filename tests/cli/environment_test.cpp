@@ -125,6 +125,25 @@ TEST_F(Environment, AFileSizeLimitEndsTheRunAfterSoManySaves) {
   EXPECT_THAT(outcome.err, HasSubstr("File too large\"\n"));
 }
 
+// One save that fails does not make a stop that follows it fail too.
+TEST_F(Environment, AStopAfterASaveThatFailedSavesOnceMore) {
+  std::string sets = "{path: val, name: set0}";
+  for (int i = 1; i < 60; ++i) sets += ", {path: val, name: set" + std::to_string(i) + "}";  // a long evaluation
+  const auto process =
+      job.start("a", {"checkpoint.mode=sync", "eval.every_steps=10", "data.val=[" + sets + "]"}, "peerless", [] {
+        const rlimit small{64 << 10, RLIM_INFINITY};
+        setrlimit(RLIMIT_FSIZE, &small);
+      });
+  ASSERT_TRUE(process.prints("the checkpoint of step 10 is not saved: "));
+  ASSERT_TRUE(process.prints("the run goes on without it"));
+  const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+  ASSERT_EQ(prlimit(process.id(), RLIMIT_FSIZE, &none, nullptr), 0);
+  process.signal(SIGTERM);
+  const auto stopped = process.wait();
+  EXPECT_EQ(stopped.code, 75) << stopped;
+  EXPECT_THAT(stopped.err, HasSubstr("checkpoint of step 10 is durable"));
+}
+
 // A folder that cannot be written into is found before the first step is done.
 TEST_F(Environment, WhereARunCannotWriteItDoesNotBegin) {
   namespace fs = std::filesystem;

@@ -316,6 +316,20 @@ TEST_F(Processes, AFolderThatIsTakenEndsAll) {
   EXPECT_NE(outcomes[1].err.find("process 0: runs/a: holds 'thesis.txt'"), std::string::npos) << outcomes[1];
 }
 
+// To see whether a process of another host still holds the folder may take longer than processes wait for each other.
+TEST_F(Processes, WaitForAFolderLongerThanForEachOther) {
+  ASSERT_EQ(job.train("a", {"train.stop_at=2"}).code, 0);
+  test::write(job.of_run("a") / ".owner", "token machine a process of another host\n");
+  const auto started = start(2, "a", {"parallel.timeout_seconds=1"});
+  ASSERT_TRUE(started[0].prints("waits for 45 s whether a process of another host still lives"));
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  for (const auto& process : started) {
+    EXPECT_FALSE(process.ended());
+    process.signal(SIGTERM);
+  }
+  expect_all(wait(started), 75);
+}
+
 TEST_F(Processes, MicroBatchesMustBeDealtEvenly) {
   const auto outcomes = train(3, "a", {});
   expect_all(outcomes, 78);

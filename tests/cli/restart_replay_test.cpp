@@ -178,11 +178,25 @@ TEST_F(PausedRun, WhereNoSaveFitsIntoTheGraceNoneIsBegun) {
   process.signal(SIGTERM);
   const auto stopped = process.wait();
   EXPECT_EQ(stopped.code, 75) << stopped;
-  EXPECT_NE(
-      stopped.err.find("no save: the last took 90 s, more than is left of train.grace_seconds; checkpoint of step "
-                       "5 is durable, "),
-      std::string::npos)
+  EXPECT_NE(stopped.err.find(" are left of train.grace_seconds, and the last save took 90 s; "), std::string::npos)
       << stopped;
+  EXPECT_NE(stopped.err.find("goes on from step 5\n"), std::string::npos) << stopped;
+}
+
+TEST_F(PausedRun, NorIsTheLastOne) {
+  const std::vector<std::string> settings{"train.global_batch_size=256", "train.grace_seconds=60"};
+  const auto with_stop = [&](const char* stop) { return std::vector{settings[0], settings[1], std::string(stop)}; };
+  ASSERT_EQ(job.train("a", with_stop("train.stop_at=1")).code, 0);
+  test::write(job.of_run("a") / "journal.json",
+              R"({"version":1,"starts":0,"durable":1,"rollbacks":0,"save_ms":90000})");
+  const Process process = job.start("a", with_stop("train.stop_at=3"));
+  ASSERT_TRUE(process.prints("step 2/3"));
+  process.signal(SIGTERM);
+  const auto stopped = process.wait();
+  EXPECT_EQ(stopped.code, 75) << stopped;
+  EXPECT_NE(stopped.err.find("; 2 steps to redo"), std::string::npos) << stopped;
+  EXPECT_NE(stopped.err.find("goes on from step 1\n"), std::string::npos) << stopped;
+  EXPECT_EQ(job.train("a", with_stop("train.stop_at=3")).code, 0);
 }
 
 TEST_F(PausedRun, TwoInterruptsEndItAtOnce) {

@@ -36,6 +36,19 @@ TEST_F(StatusTest, TellsWhereARunStands) {
   EXPECT_EQ(written(), R"({"state":"running","code":null,"step":110,"max_steps":200,"durable":100})");
 }
 
+// What is there then is another process's.
+TEST_F(StatusTest, WritesNothingWhereItMayNot) {
+  bool may_write = true;
+  status.open("/run/status.json", /*max_steps=*/200, /*durable_before=*/0, [&] { return may_write; });
+  status.running(10);
+  const auto before = written();
+  may_write = false;
+  status.running(20);
+  status.durable(20);
+  status.ended(ExitCode::peer);
+  EXPECT_EQ(written(), before);
+}
+
 TEST_F(StatusTest, TellsHowARunEnded) {
   const auto ending = [&](std::int64_t step, ExitCode code) {
     Status ended{files};

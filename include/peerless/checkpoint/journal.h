@@ -11,8 +11,8 @@
 // Nothing depends on it but when to give up, whether a save fits into train.grace_seconds, and which samples follow a
 // rollback. One that cannot be read is set aside with a warning, and a new one begun.
 //
-// Errors   IoError where it cannot be read; where it cannot be written, start and roll_back throw, the others warn:
-//          what they say must not end a run
+// Errors   IoError where it cannot be read; where it cannot be written, start, roll_back and go_on_from throw, and the
+//          others warn, for what they say must not end a run
 // Threads  any
 #pragma once
 
@@ -43,11 +43,13 @@ class Journal {
 
   void durable(std::int64_t step, std::chrono::milliseconds save);
   void roll_back(const Skip& skip);
+  // How many samples the run has behind it that goes on from the checkpoint of `step`, which says `samples`: more where
+  // it has gone back to that one. A rollback to a later one is forgotten, for the run will save that step anew.
+  std::int64_t go_on_from(std::int64_t step, std::int64_t samples);
 
   std::int64_t durable() const;
   std::chrono::milliseconds last_save() const;
   std::int64_t rollbacks() const;
-  std::optional<Skip> skip() const;
 
  private:
   struct Entries {

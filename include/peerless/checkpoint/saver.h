@@ -50,10 +50,10 @@ class Saver {
   Saver& operator=(const Saver&) = delete;
 
   void begin(State state, CheckpointInfo info);
-  void wait();  // until none is under way, durable or not
-  void finish();
-  void drain();  // waits too, and throws nothing
-  void idle();   // ... and until old checkpoints are removed
+  bool wait();    // until none is under way; whether the last one is durable
+  void finish();  // the same, but it must be
+  void drain();   // waits too, and throws nothing
+  void idle();    // ... and until old checkpoints are removed
 
   bool busy() const;
   bool failed() const;
@@ -69,7 +69,7 @@ class Saver {
   bool save(const Job& job);
   void prune(const std::set<std::int64_t>& keep);
   bool try_to_save(const Job& job, std::chrono::steady_clock::time_point begin, const char* what_then);
-  void wait(std::unique_lock<std::mutex>& lock);
+  bool wait(std::unique_lock<std::mutex>& lock);
   void wait_for_job(std::unique_lock<std::mutex>& lock);
 
   Files& files_;

@@ -9,8 +9,9 @@
 // Meeting   The constructor tries to reach rank 0 until `timeout`, asking for its address before each attempt, as an
 //           address may be none yet or that of an attempt before; it returns when all processes are there
 // Losses    on_loss runs once, on a thread of the client's, with the one loss that the server found for all; or with
-//           rank 0, where the connection to the server closes or nothing is heard of it for `silence`. When it returns,
-//           all requests throw what the loss says. It may end the process; it must not throw, say goodbye or destroy
+//           the loss of rank 0, if the connection to the server closes or nothing is heard from it for `silence`. When
+//           it returns, all requests throw what the loss says. It may end the process; it must not throw, say goodbye
+//           or destroy
 // Errors    Error(peer)      not all came in time: names the missing ranks, or why rank 0 cannot be reached. A request:
 //                            a loss, time is up, or this process or rank 0 has left
 //           Error(preempted) stopped() while it met the others

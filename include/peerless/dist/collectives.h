@@ -54,7 +54,7 @@ std::vector<std::int64_t> gather(Communicator& communicator, std::int64_t here);
 // What each process has for this one, by rank, when this one has `to` for each.
 std::vector<std::int64_t> trade(Communicator& communicator, const std::vector<std::int64_t>& to);
 
-// As for peers, and what LibTorch throws becomes an Error of ours.
+// Like together(Peers&, ...), but an exception of LibTorch becomes an Error.
 void together(Communicator& communicator, const std::function<void()>& work);
 
 }  // namespace peerless

@@ -20,7 +20,8 @@ class RowReduction {
   // Values on their way to the others, and from them.
   static constexpr std::int64_t kBytesUnderWay = std::int64_t{64} << 20;
 
-  // `copies` hold the same shard of the table, as others of `all` hold theirs: those exchange as often as these do.
+  // `copies` are the processes that hold this shard of the table; the rest of `all` hold the other shards. All make
+  // equally many exchanges, however many rows each shard has.
   RowReduction(std::shared_ptr<RowGrad> gradient, Communicator& copies, Communicator& all,
                std::int64_t bytes_under_way = kBytesUnderWay);
 

@@ -9,11 +9,12 @@
 // That it cannot be written is only logged: it must neither end a run nor hide the failure that it tells of.
 //
 // Threads  any: saves, and the loss of another process, are told from threads of their own. After ended() nothing is
-//          written.
+//          written, nor is may_write asked.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,9 +27,11 @@ namespace peerless {
 class Status {
  public:
   explicit Status(Files& files) : files_(files) {}
-  // From now on it tells; a process that never opens it leaves that to another. `durable_before`: what the run has from
-  // processes before this one.
-  void open(std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before);
+  // From now on it tells, where it may; a process that never opens it leaves that to another. `durable_before`: what
+  // the run has from processes before this one.
+  void open(
+      std::filesystem::path file, std::int64_t max_steps, std::int64_t durable_before,
+      std::function<bool()> may_write = [] { return true; });
 
   void running(std::int64_t step);
   void durable(std::int64_t step);  // a checkpoint of that step is durable
@@ -41,6 +44,7 @@ class Status {
   std::mutex mutex_;
   bool ended_ = false;
   std::filesystem::path file_;
+  std::function<bool()> may_write_;
   std::int64_t max_steps_ = 0, step_ = 0, durable_ = 0;
 };
 

@@ -36,7 +36,7 @@ class Trainer {
   // Everything that the next step depends on, or of it the weights and running statistics alone.
   enum class Part { all, model };
   void load(const Checkpoint& checkpoint, Part part);
-  // Goes on from another run's, whose divergence and checkpoints are none of this one.
+  // Goes on from another run's checkpoint. That run's count of bad steps and its good checkpoints do not carry over.
   void branch_from(const Checkpoint& checkpoint);
   // Goes on from a checkpoint of this run, as all processes do at once: with the samples that follow it, or the
   // rollback to it. Those of later steps are set aside.
@@ -55,7 +55,7 @@ class Trainer {
   void now_at(const char* what, std::int64_t ahead = 0) const;  // for the others; `ahead` of the counters
   void begin();
   void open_logs();
-  void end() const;
+  void end(bool durable) const;
   bool agree_to_stop();
   void tell_of_stop() const;
   StepReport train_step();
@@ -67,7 +67,7 @@ class Trainer {
   void record(const StepReport& report);
   bool validate();
   void save(bool ending);
-  void end_durably(bool stopping);
+  bool end_durably(bool stopping);
   bool has_time_to_save();
   void durable(std::int64_t step, Saver::Seconds taken);
   void compare_replicas() const;
@@ -106,7 +106,8 @@ class Trainer {
   Staging staging_;
   std::int64_t targets_ = 0;      // of the step under way
   bool owes_evaluation_ = false;  // a stop left it out; the run makes up for it when it goes on
-  std::int64_t saved_ = 0;        // the newest step that is saved, or being saved
+  std::int64_t loaded_ = 0;       // the step that this process began with, or went back to
+  std::int64_t saved_ = 0;        // the newest step of which a save was begun
   std::atomic<std::int64_t> durable_ = 0;
   Counters saved_counters_;
   Saver saver_;  // the last: what it saves and tells must still be there when it ends
