@@ -17,7 +17,13 @@ PatientLog::PatientLog(Files& files, std::filesystem::path file) : files_(files)
 }
 
 void PatientLog::write(std::string_view text) {
-  if (pending_.size() + text.size() <= kMostKept) pending_ += text;
+  const auto is_full = [&] { return pending_.size() + text.size() > kMostKept; };
+  if (is_full()) attempt([this] { flush(); });
+  if (is_full()) {
+    ++dropped_;
+    return;
+  }
+  pending_ += text;
   attempt([this] { flush(); });
 }
 
@@ -32,7 +38,11 @@ template <class Action>
 void PatientLog::attempt(const Action& action) {
   try {
     action();
-    if (std::exchange(failing_, false)) log::info(file_, ": can be written again");
+    const bool failed_before = std::exchange(failing_, false);
+    if (const auto dropped = std::exchange(dropped_, 0); dropped > 0)
+      log::warning(file_, ": can be written again; ", dropped, " records were dropped");
+    else if (failed_before)
+      log::info(file_, ": can be written again");
   } catch (const IoError& error) {
     open_.reset();
     if (!std::exchange(failing_, true))

@@ -1,6 +1,8 @@
 #include "peerless/train/patient_log.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
 
 #include "tests/support/faulty_files.h"
 #include "tests/support/memory_files.h"
@@ -46,6 +48,27 @@ TEST(PatientLog, ADiskThatWasFullHasAllInTheEnd) {
       EXPECT_EQ(files.content(kFile), all) << from << " to " << last;
     }
   }
+}
+
+// What is too much to keep is counted, and the rest stays in order.
+TEST(PatientLog, SaysHowManyRecordsWereDropped) {
+  MemoryFiles files;
+  files.make_folder("/run");
+  FaultyFiles faulty(files);
+  PatientLog log(faulty, kFile);
+  const std::string record(std::size_t{8} << 20, '.');
+  testing::internal::CaptureStderr();
+  faulty.arm(fail_from(1, ENOSPC));
+  for (int i = 0; i < 11; ++i) log.write(record);
+  faulty.arm();
+  log.write("last\n");
+  log.write("and another\n");
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, testing::ContainsRegex("warning: /run/lines: can be written again; 3 records were dropped\n"));
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
+  const auto content = files.content(kFile);
+  EXPECT_EQ(content.size(), 8 * record.size() + 17);
+  EXPECT_TRUE(content.ends_with("last\nand another\n"));
 }
 
 TEST(PatientLog, WhatIsSyncedSurvivesALossOfPower) {

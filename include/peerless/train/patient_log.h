@@ -2,7 +2,7 @@
 // when that goes again. Losing a record must not end a run.
 //
 // Errors   IoError of the constructor; later ones are warnings, one when it begins to fail
-// Memory   64 MiB of records at most; then they are dropped
+// Memory   64 MiB of records at most; later ones are dropped, and a warning says how many once writing goes again
 #pragma once
 
 #include <filesystem>
@@ -17,8 +17,8 @@ class PatientLog {
  public:
   PatientLog(Files& files, std::filesystem::path file);
 
-  void write(std::string_view text);
-  void sync();  // as far as the disk allows
+  void write(std::string_view text);  // one record
+  void sync();                        // as far as the disk allows
 
  private:
   template <class Action>
@@ -30,6 +30,7 @@ class PatientLog {
   std::unique_ptr<OutputFile> open_;  // null after an error
   std::uint64_t size_ = 0;            // of what is written whole
   std::string pending_;
+  std::int64_t dropped_ = 0;  // records, since writing began to fail
   bool failing_ = false;
 };
 
