@@ -173,7 +173,8 @@ TEST_F(PausedRun, WhereNoSaveFitsIntoTheGraceNoneIsBegun) {
   ASSERT_EQ(job.train("a", {"train.global_batch_size=256", "train.stop_at=5"}).code, 0);
   const auto journal = job.of_run("a") / "journal.json";
   test::write(journal, R"({"version":1,"starts":0,"durable":5,"rollbacks":0,"save_ms":90000})");
-  const Process process = job.start("a", {"train.global_batch_size=256", "train.grace_seconds=60"});
+  const Process process =
+      job.start("a", {"train.global_batch_size=256", "train.grace_seconds=60", "checkpoint.every_steps=40"});
   ASSERT_TRUE(process.prints("step 7/40"));
   process.signal(SIGTERM);
   const auto stopped = process.wait();
@@ -181,6 +182,9 @@ TEST_F(PausedRun, WhereNoSaveFitsIntoTheGraceNoneIsBegun) {
   EXPECT_NE(stopped.err.find(" are left of train.grace_seconds, and the last save took 90 s; "), std::string::npos)
       << stopped;
   EXPECT_NE(stopped.err.find("goes on from step 5\n"), std::string::npos) << stopped;
+  EXPECT_EQ(stopped.err.find("is durable\n"), std::string::npos) << stopped;
+  const auto status = test::content(job.of_run("a") / "status.json");
+  EXPECT_NE(status.find(R"("durable":5,)"), std::string::npos) << status;
 }
 
 TEST_F(PausedRun, NorIsTheLastOne) {
