@@ -35,6 +35,7 @@ struct Fault {
   bool for_ever = false;                // of an error: all operations after it fail too
   std::atomic<pid_t> partner = 0;       // is killed too; 0: none; kToBeNamed: the process waits for its number
   std::atomic<int> delay_sync_ms = 0;   // how long each sync of a part of a checkpoint takes
+  std::atomic<int> delay_read_ms = 0;   // how long the next read of a manifest takes; then 0 again
   std::atomic<bool> hold_data = false;  // training data are not read as long as it is set
   Tally operations;                     // but for those on training data, which are read ahead
   std::array<char, 64> struck{};        // label of the operation before which the fault came

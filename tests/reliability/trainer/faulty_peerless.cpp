@@ -29,6 +29,7 @@ void before(Fault& fault, const Operation& operation) {
   }
   const auto numbers = fault.operations.add(label);
   if (label == "sync part") sleep(fault.delay_sync_ms);
+  if (label == "read manifest") sleep(fault.delay_read_ms.exchange(0));
   const int number = fault.label[0] == 0 ? numbers.of_all : label == fault.label.data() ? numbers.of_label : 0;
   const bool later = number > fault.number && fault.for_ever;
   if (fault.number == 0 || (number != fault.number && !later)) return;
