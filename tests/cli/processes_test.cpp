@@ -320,15 +320,35 @@ TEST_F(Processes, AFolderThatIsTakenEndsAll) {
 TEST_F(Processes, WaitForAFolderLongerThanForEachOther) {
   ASSERT_EQ(job.train("a", {"train.stop_at=2"}).code, 0);
   test::write(job.of_run("a") / ".owner", "token machine a process of another host\n");
-  const auto started = start(2, "a", {"parallel.timeout_seconds=1"});
+  const auto started = start(2, "a", {"parallel.timeout_seconds=2"});
   ASSERT_TRUE(started[0].prints("waits for 45 s whether a process of another host still lives"));
-  std::this_thread::sleep_for(std::chrono::seconds(3));
+  std::this_thread::sleep_for(std::chrono::seconds(4));
   for (const auto& process : started) {
     EXPECT_FALSE(process.ended());
     process.signal(SIGTERM);
   }
   expect_all(wait(started), 75);
 }
+
+// By another host, to which rank 0 looked dead. Rank 0 learns that when it commits a checkpoint, or else when it next
+// renews its lock, within 10 s.
+class TakenOver : public Processes {
+ protected:
+  void expect_end(const char* checkpoints) {
+    const auto started = start(2, "a", {"train.max_steps=1000000", "eval.every_steps=0", checkpoints});
+    ASSERT_TRUE(started[0].prints("step 2/1000000"));
+    test::write(job.of_run("a") / ".owner", "token machine a process of another host\n");
+    const auto outcomes = wait(started);
+    expect_all(outcomes, 73);
+    for (const auto& outcome : outcomes)
+      EXPECT_THAT(outcome.err, HasSubstr("runs/a: taken over by a process of another host"));
+    EXPECT_THAT(test::content(job.of_run("a") / "status.json"), HasSubstr("\"state\":\"running\""));
+  }
+};
+
+TEST_F(TakenOver, ARunEndsAllItsProcessesAtASave) { expect_end("checkpoint.every_steps=5"); }
+
+TEST_F(TakenOver, ARunThatSavesNothingEndsAllItsProcessesToo) { expect_end("checkpoint.every_steps=1000000"); }
 
 TEST_F(Processes, MicroBatchesMustBeDealtEvenly) {
   const auto outcomes = train(3, "a", {});
