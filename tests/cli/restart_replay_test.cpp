@@ -188,8 +188,9 @@ TEST_F(PausedRun, WhereNoSaveFitsIntoTheGraceNoneIsBegun) {
 }
 
 TEST_F(PausedRun, NorIsTheLastOne) {
-  const std::vector<std::string> settings{"train.global_batch_size=256", "train.grace_seconds=60"};
-  const auto with_stop = [&](const char* stop) { return std::vector{settings[0], settings[1], std::string(stop)}; };
+  const auto with_stop = [](const std::string& stop) -> std::vector<std::string> {
+    return {"train.global_batch_size=256", "model.n_layers=12", "train.grace_seconds=60", stop};
+  };
   ASSERT_EQ(job.train("a", with_stop("train.stop_at=1")).code, 0);
   test::write(job.of_run("a") / "journal.json",
               R"({"version":1,"starts":0,"durable":1,"rollbacks":0,"save_ms":90000})");
