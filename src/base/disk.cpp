@@ -23,10 +23,14 @@ constexpr mode_t kFolderMode = 0750;
 constexpr std::string_view kCannotSync =
     "sync the folder (its file system cannot, so nothing there is durable; take another)";
 
+// Whether a new entry has our mode, or that of all entries: some file systems show one owner for everything, who need
+// not be this user.
+bool has_mode(int result) { return result == 0 || errno == EPERM; }
+
 // A new file with our rights and not those of the umask. None, and errno, where it cannot be had.
 Descriptor make(const Path& file, int flags) {
   Descriptor made(retry_interrupted([&] { return ::open(file.c_str(), flags | O_CREAT | O_EXCL, kFileMode); }));
-  return made.get() < 0 || ::fchmod(made.get(), kFileMode) == 0 ? std::move(made) : Descriptor();
+  return made.get() < 0 || has_mode(::fchmod(made.get(), kFileMode)) ? std::move(made) : Descriptor();
 }
 
 // The file that is there, or a new one.
@@ -188,7 +192,7 @@ class Disk : public Files {
   }
 
   void make_folder(const Path& folder) override {
-    if (::mkdir(folder.c_str(), kFolderMode) != 0 || ::chmod(folder.c_str(), kFolderMode) != 0) {
+    if (::mkdir(folder.c_str(), kFolderMode) != 0 || !has_mode(::chmod(folder.c_str(), kFolderMode))) {
       throw IoError(code_of_making(errno), "make the folder", folder, errno);
     }
   }

@@ -103,6 +103,7 @@ void expect_new(Files& files, const std::filesystem::path& file) {
   if (!file.has_filename()) refuse("names a folder; name a file");
   if (exists(files, file)) refuse("already there; remove it, or name another file");
   make_folders(files, folder_of(file));
+  sync_way_to(files, file);
   create_again(files, temporary_of(file))->close();
   files.remove(temporary_of(file));
 }

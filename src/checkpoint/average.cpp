@@ -160,6 +160,7 @@ void average(Files& files, const std::vector<Checkpoint>& checkpoints, const std
   Save save(files, folder, checkpoints.front().info());
   try {
     save.begin(size_of_all(tensors));
+    sync_way_to(files, folder);
     const auto content = [&](std::size_t tensor, const WriteBytes& write) { mean.write(tensor, write); };
     save.commit({write_part(files, save.temporary(), tensors, content, 0, 1)});
   } catch (...) {

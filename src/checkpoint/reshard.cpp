@@ -45,6 +45,7 @@ void reshard(Files& files, const Checkpoint& checkpoint, const std::filesystem::
   Save save(files, folder, checkpoint.info());
   try {
     save.begin(checkpoint.size_bytes());
+    sync_way_to(files, folder);
     std::vector<SavedPart> saved;
     for (int part = 0; part < parts; ++part)
       saved.push_back(write_part(files, save.temporary(), read_part(checkpoint, part, parts), part, parts));

@@ -82,7 +82,7 @@ void be_careful() {
 
 // Where another process has the core of one of OpenMP's threads, the others spin until it is done, by default for
 // milliseconds: a step may take 40 times as long. A thousand turns of spinning cost nothing where cores are free, and
-// soon leave them to others where not. libgomp reads this when it is loaded: the program replaces itself by itself.
+// soon leave them to others where not. libgomp reads this when it is loaded: so the program executes itself again.
 void spin_briefly(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") == nullptr && std::getenv("OMP_WAIT_POLICY") == nullptr &&
       ::setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0) == 0)

@@ -119,20 +119,13 @@ std::vector<std::string> names_in(std::string_view path) {
   return parts;
 }
 
-std::string without_kind(const std::string& name) { return name.substr(0, name.find('[')); }
-
-std::string without_kinds(std::vector<std::string> names) {
-  std::transform(names.begin(), names.end(), names.begin(), without_kind);
-  return join(names, ".");
-}
-
 // As a user may write it: no elements, no kinds.
-std::string plain_path(std::string_view path) { return without_kinds(names_in(path)); }
+std::string plain_path(std::string_view path) { return without_kinds(join(names_in(path), ".")); }
 
 bool matches(const Key& key, const std::vector<std::string>& wanted) {
   const auto names = names_in(key.path);
   return std::equal(names.begin(), names.end(), wanted.begin(), wanted.end(),
-                    [](const auto& name, const auto& want) { return name == want || without_kind(name) == want; });
+                    [](const auto& name, const auto& want) { return name == want || without_kinds(name) == want; });
 }
 
 // The keys right below a section, of all its kinds.
@@ -209,7 +202,7 @@ std::string plain_key(const Record& type, std::string_view path) {
   const auto wanted = names_in(path);
   if (std::none_of(all.begin(), all.end(), [&](const Key& key) { return matches(key, wanted); }))
     refuse_unknown(excerpt(path), all);
-  return without_kinds(split(path, '.'));
+  return without_kinds(path);
 }
 
 std::string markdown(const Record& type) {

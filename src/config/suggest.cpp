@@ -7,18 +7,6 @@ namespace {
 
 constexpr std::size_t kMostPlaces = 3;  // a name that is used in more places was hardly meant for one of them
 
-// "model.ffw[peer].top_k" -> "model.ffw.top_k", as one writes it.
-std::string without_kinds(std::string_view path) {
-  std::string plain;
-  bool kind = false;
-  for (const char c : path) {
-    kind = kind || c == '[';
-    if (!kind) plain += c;
-    kind = kind && c != ']';
-  }
-  return plain;
-}
-
 // Where keys of this name are; "": nowhere, or in too many places.
 std::string places_of(std::string_view name, const std::vector<Key>& all) {
   std::vector<std::string> places;
@@ -39,6 +27,17 @@ std::string meant(std::string_view name, const std::vector<std::string>& here, c
 }
 
 }  // namespace
+
+std::string without_kinds(std::string_view path) {
+  std::string plain;
+  bool kind = false;
+  for (const char c : path) {
+    kind = kind || c == '[';
+    if (!kind) plain += c;
+    kind = kind && c != ']';
+  }
+  return plain;
+}
 
 std::string suggestion(std::string_view name, const std::vector<std::string>& here, const std::vector<Key>& all) {
   for (const Key& key : all) {

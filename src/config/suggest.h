@@ -9,6 +9,9 @@
 
 namespace peerless::config {
 
+// "model.ffw[peer].top_k" -> "model.ffw.top_k", as one writes it.
+std::string without_kinds(std::string_view path);
+
 // The end of the message about an unknown key `name` among the keys `here`: "; did you mean 'max_steps'?". A key of
 // that very name elsewhere in `all` comes first ('optim.lr' for 'lr'), then a near one here, then a near one elsewhere;
 // where nothing is near, the keys that are here are told.

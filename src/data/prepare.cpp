@@ -47,7 +47,8 @@ Encoded encode(RawDocument document, const Tokenizer& tokenizer, const PrepareOp
   const auto text = text_of(std::move(document), options.sources.field);
   if (text.empty()) return {.fate = Fate::empty};
   auto tokens = encode_document(tokenizer, text);
-  if (tokens.empty()) return {.fate = Fate::empty};  // a lossy tokenizer may drop all of it
+  const std::size_t frame = (tokenizer.bos() ? 1 : 0) + (tokenizer.eos() ? 1 : 0);
+  if (tokens.size() == frame) return {.fate = Fate::empty};  // a lossy tokenizer may drop all of it
   return {for_validation(text, options) ? Fate::val : Fate::train, std::move(tokens), text.size()};
 }
 

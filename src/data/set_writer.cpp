@@ -10,6 +10,7 @@ using Path = std::filesystem::path;
 
 FolderLock::FolderLock(Files& files, const Path& folder) : files_(files), file_(hidden_beside(folder, ".lock")) {
   make_folders(files_, folder_of(folder));
+  sync_way_to(files_, folder);
   lock_ = files_.lock(file_, concat("data prepare of ", folder, ", process ", ::getpid()));
 }
 

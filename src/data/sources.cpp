@@ -77,6 +77,9 @@ std::vector<Path> expand(const std::string& input) {
 }
 
 nlohmann::json parse_line(const RawDocument& document) {
+  // nlohmann-json would take a NUL for the end of the line, whatever comes after it.
+  if (const auto at = document.bytes.find('\0'); at != document.bytes.npos)
+    throw Error(ExitCode::data, document.where(), ": not JSON: byte ", at + 1, " of the line");
   try {
     auto json = nlohmann::json::parse(document.bytes);
     if (json.is_object()) return json;

@@ -148,6 +148,37 @@ TEST_F(Prepare, WhatIsLeftOutIsCountedAndNamed) {
   EXPECT_EQ(report.train.documents + report.val.documents, 20);
 }
 
+// As a model of SentencePiece's own defaults does with white space.
+class DropsSpaces final : public Tokenizer {
+ public:
+  std::string kind() const override { return bytes_->kind(); }
+  std::int64_t vocab_size() const override { return bytes_->vocab_size(); }
+  std::optional<TokenId> bos() const override { return bytes_->bos(); }
+  std::optional<TokenId> eos() const override { return bytes_->eos(); }
+  std::vector<TokenId> encode(std::string_view text) const override {
+    std::string kept(text);
+    std::erase(kept, ' ');
+    return bytes_->encode(kept);
+  }
+  std::string decode(std::span<const TokenId> ids) const override { return bytes_->decode(ids); }
+  std::string bytes(TokenId id) const override { return bytes_->bytes(id); }
+  std::string name(TokenId id) const override { return bytes_->name(id); }
+  Digest digest() const override { return bytes_->digest(); }
+  std::string losses() const override { return "spaces"; }
+
+ private:
+  std::unique_ptr<Tokenizer> bytes_ = open_tokenizer(ByteConfig{});
+};
+
+TEST_F(Prepare, ADocumentOfWhichTheTokenizerKeepsNothingIsLeftOut) {
+  tokenizer = std::make_unique<DropsSpaces>();
+  write_documents(20);
+  spill(folder / "in" / "spaces.txt", "   ");
+  const auto report = run(options());
+  EXPECT_EQ(report.empty, 1);
+  EXPECT_EQ(report.train.documents + report.val.documents, 20);
+}
+
 TEST_F(Prepare, ABrokenLineLeavesNothingBehind) {
   write_documents(20);
   spill(folder / "in" / "lines.jsonl", "{\"text\": \"x\"}\n{\n");
@@ -255,6 +286,21 @@ TEST_F(Prepare, AfterAnyFailureAFolderIsWholeOrAbsentAndARetryWorks) {
     }
     prepare(left, *tokenizer, in_memory);
     EXPECT_EQ(left.tree("/out/train"), train) << i;
+  }
+}
+
+TEST_F(Prepare, WhatItHasWrittenSurvivesALossOfPowerWhereverTheAttemptBeforeDied) {
+  write_documents(30);
+  auto in_memory = options();
+  in_memory.train = "/new/out/train", in_memory.val = "/new/out/val", in_memory.shard_tokens = 500;
+  for (int i = 1; i <= 10; ++i) {
+    MemoryFiles files;
+    FaultyFiles dying(files);
+    dying.arm(fail_from(i, EIO));
+    EXPECT_THROW(prepare(dying, *tokenizer, in_memory), IoError);
+    prepare(files, *tokenizer, in_memory);
+    files.crash(Loss::unsynced);
+    EXPECT_TRUE(exists(files, in_memory.train) && exists(files, in_memory.val)) << "operation " << i;
   }
 }
 

@@ -147,6 +147,8 @@ TEST_F(Sources, ABrokenLineIsNamed) {
   const auto file = path("bad.jsonl");
   const std::string good = "{\"text\": \"fine\"}\n";
   EXPECT_EQ(refusal(good + "\n{\"text\": \"cut"), file + ":3: not JSON: byte 14 of the line");
+  EXPECT_EQ(refusal(good + std::string("{\"text\": \"a\"}\0{\"text\": \"b\"}", 27)),
+            file + ":2: not JSON: byte 14 of the line");
   EXPECT_EQ(refusal(good + "[1]"), file + ":2: expected a JSON object, found a JSON array");
   EXPECT_EQ(refusal("{\"txt\": \"x\", \"id\": 1}"), file + ":1: no field \"text\", only \"id\", \"txt\"");
   EXPECT_EQ(refusal("{\"text\": \"x\", \"n\": 1e999}"), file + ":1: unusable JSON: number overflow parsing '1e999'");

@@ -51,7 +51,7 @@ class OutputFile {
   virtual void reserve(std::uint64_t bytes) = 0;
   virtual void write(std::span<const std::byte> bytes) = 0;
   virtual void sync() = 0;  // returns once the bytes survive a loss of power; after an error, abandon the file
-  // What is synced need not stay in memory: who reads it then asks the disk. A wish, never an error.
+  // A hint that synced bytes need not stay cached, so that the next read comes from the disk. Never fails.
   virtual void uncache() = 0;
   virtual FileInfo info() const = 0;
   virtual void close() = 0;  // reports errors that a destructor must swallow

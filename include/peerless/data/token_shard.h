@@ -3,8 +3,8 @@
 // Layout     docs/formats/token-shard.md: head, tokens (u16 or u32), documents (first token, raw bytes), a checksum per
 //            MiB of tokens, trailer with the counts and the checksums of everything else.
 // Checks     Opening verifies all but the tokens' checksums, which are verified when a block is first read, or all
-//            at once by verify(). So each bit of the file is covered before it is used. What a disk gives back wrong
-//            at a later reading is not noticed, but for ids outside the vocabulary.
+//            at once by verify(). So each bit of the file is covered before it is used. If a later read of a
+//            verified block returns wrong bytes, that goes unnoticed unless they form an id outside the vocabulary.
 // Errors     data      wrong magic, version, size, checksum or count, a token id outside the vocabulary; with the file,
 //                      what was expected and what was found; not a regular file
 //            no_input  absent, unreadable

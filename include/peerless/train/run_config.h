@@ -88,7 +88,7 @@ struct TrainConfig {
         "how often a run that diverges goes back to its newest good checkpoint and leaves out the samples since; then, "
         "or without one, it gives up (exit 80)",
         Resume::free);
-    visit("max_restarts", c.max_restarts, AtLeast{0},
+    visit("max_restarts", c.max_restarts, AtLeast{0} && AtMost{1 << 30},
           "refuse to start (exit 81) after a first start and so many restarts have failed without a newer durable "
           "checkpoint",
           Resume::free);
