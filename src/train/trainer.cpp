@@ -260,14 +260,14 @@ void Trainer::save(bool ending) {
 // Makes durable what was done. False: there is no time for that, and the steps since the newest checkpoint are lost.
 bool Trainer::end_durably(bool stopping) {
   now_at("saving");
-  const bool came_from_a_checkpoint = loaded_ == counters_.step;
-  if (!came_from_a_checkpoint && saved_ == counters_.step && saver_.wait()) return true;
-  if (!came_from_a_checkpoint && (!stopping || has_time_to_save())) {
+  const bool nothing_new = loaded_ == counters_.step;
+  if (!nothing_new && saved_ == counters_.step && saver_.wait()) return true;
+  if (!nothing_new && (!stopping || has_time_to_save())) {
     save(/*ending=*/true);
     return true;
   }
   saver_.drain();
-  return came_from_a_checkpoint;
+  return nothing_new;
 }
 
 // Whether a save is likely to fit into what is left until the process is killed; rank 0 decides.
