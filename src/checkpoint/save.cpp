@@ -113,6 +113,15 @@ std::vector<SavedPart> to_parts(const std::vector<std::string>& texts) {
   return parts;
 }
 
+// When the disk does not give back what was just written, it is the disk that fails: the save may be tried once more.
+void read_back(const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    throw Error(ExitCode::io, error.what());
+  }
+}
+
 bool is_empty_slice(const StateEntry& entry) { return entry.bytes.empty() && !entry.whole(); }
 
 }  // namespace
@@ -163,8 +172,10 @@ SavedPart write_part(Files& files, const fs::path& temporary, std::vector<Stored
   for (std::size_t i = 0; i < slices.size(); ++i)
     content(i, [&](std::span<const std::byte> bytes) { output.write(bytes); });
   SavedPart saved{output.finish(name), std::move(slices)};
-  const auto written = files.open(temporary / name);
-  BlockReader(*written, saved.file, temporary / name).verify();
+  read_back([&] {
+    const auto written = files.open(temporary / name);
+    BlockReader(*written, saved.file, temporary / name).verify();
+  });
   return saved;
 }
 

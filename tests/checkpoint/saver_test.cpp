@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <future>
+#include <utility>
 
 #include "tests/checkpoint/small_state.h"
 #include "tests/support/complaint.h"
@@ -107,6 +109,46 @@ TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
     EXPECT_NO_THROW(CheckpointFolder(memory, kFolder).open(1)) << "operation " << operation;
     if (files.operations() < operation) break;
   }
+}
+
+// Changes a byte of a part when it is opened to be read back, whenever `lies` says so.
+Hook flip_what_is_read_back(MemoryFiles& memory, std::function<bool()> lies) {
+  return [&memory, lies = std::move(lies)](const Operation& operation) {
+    const bool is_part = operation.path.extension() == ".safetensors" &&
+                         operation.path.parent_path().filename().string().starts_with(".tmp-");
+    if (operation.verb == "open" && is_part && lies()) memory.content(operation.path).back() ^= 1;
+  };
+}
+
+TEST_F(SaverTest, WhatReadsOtherwiseThanItWasWrittenIsSavedAtTheSecondAttempt) {
+  bool lie = true;
+  files_.arm(flip_what_is_read_back(memory_, [&] { return std::exchange(lie, false); }));
+  SmallRun run(1), loaded;
+  Saver saver(files_, kFolder, alone_, options());
+  begin(saver, run);
+  EXPECT_NO_THROW(saver.finish());
+  EXPECT_FALSE(lie);
+  Checkpoint::open_verified(memory_, std::filesystem::path(kFolder) / step_name(1)).load(loaded.state());
+  EXPECT_EQ(loaded, run);
+}
+
+TEST_F(SaverTest, WhatAlwaysReadsOtherwiseIsASaveThatFails) {
+  files_.arm(flip_what_is_read_back(memory_, [] { return true; }));
+  Saver saver(files_, kFolder, alone_, options());
+  for (const std::int64_t step : {1, 2}) {
+    SmallRun run(step);
+    begin(saver, run);
+    const auto failure = complaint([&] { saver.finish(); });
+    EXPECT_EQ(failure.code, ExitCode::io);
+    EXPECT_THAT(failure.text, HasSubstr("safetensors: changed since it was written, at bytes 0 to "));
+    EXPECT_FALSE(saver.failed());
+  }
+  SmallRun last(3);
+  begin(saver, last);
+  const auto failure = complaint([&] { saver.finish(); });
+  EXPECT_EQ(failure.code, ExitCode::io);
+  EXPECT_THAT(failure.text, HasSubstr("3 saves in a row have failed: the checkpoint of step 3 is not saved: "));
+  EXPECT_TRUE(steps().empty());
 }
 
 TEST_F(SaverTest, TheRunGoesOnWithoutAFewSavesThatFail) {
