@@ -122,6 +122,15 @@ void read_back(const std::function<void()>& read) {
   }
 }
 
+void write_manifest(Files& files, const fs::path& path, const Manifest& manifest) {
+  const auto output = files.create(path);
+  output->write(manifest.text());
+  output->sync();
+  output->uncache();
+  output->close();
+  read_back([&] { Manifest::parse(read_text(files, path, Manifest::kMaxBytes), path); });
+}
+
 bool is_empty_slice(const StateEntry& entry) { return entry.bytes.empty() && !entry.whole(); }
 
 }  // namespace
@@ -256,10 +265,7 @@ void Save::begin(std::uint64_t bytes) {
 
 void Save::commit(const std::vector<SavedPart>& parts) {
   const auto manifest = assemble(info_, parts);
-  const auto output = files_.create(temporary_ / Manifest::kFileName);
-  output->write(manifest.text());
-  output->sync();
-  output->close();
+  write_manifest(files_, temporary_ / Manifest::kFileName, manifest);
   files_.sync_folder(temporary_);
   const auto target = folder_ / step_name(info_.step);
   if (clear_the_way(target, manifest)) files_.rename(temporary_, target);

@@ -137,6 +137,20 @@ TEST_F(SaveTest, TooLittleRoomIsSaidBeforeAnythingIsWritten) {
   EXPECT_EQ(files.tree(kFolder), before);
 }
 
+TEST_F(SaveTest, AManifestThatNobodyWouldReadIsAFailure) {
+  MemoryFiles files;
+  FaultyFiles padding(files);
+  padding.arm([&](const Operation& operation) {
+    if (operation.verb == "open" && operation.path.filename() == Manifest::kFileName)
+      files.content(operation.path).resize(Manifest::kMaxBytes + 1);
+  });
+  EXPECT_EQ(complaint([&] { save(padding, 1); }),
+            (Complaint{ExitCode::io,
+                       "/runs/checkpoints/.tmp-step-000000000001-r1/MANIFEST.json: must not exceed 268435456 bytes, "
+                       "got 268435457"}));
+  EXPECT_TRUE(files.list(kFolder).empty());
+}
+
 TEST_F(SaveTest, TheSameStateTwiceIsFine) {
   MemoryFiles files;
   save(files, 1);

@@ -111,29 +111,33 @@ TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
   }
 }
 
-// Changes a byte of a part when it is opened to be read back, whenever `lies` says so.
-Hook flip_what_is_read_back(MemoryFiles& memory, std::function<bool()> lies) {
-  return [&memory, lies = std::move(lies)](const Operation& operation) {
-    const bool is_part = operation.path.extension() == ".safetensors" &&
-                         operation.path.parent_path().filename().string().starts_with(".tmp-");
-    if (operation.verb == "open" && is_part && lies()) memory.content(operation.path).back() ^= 1;
+// Changes a byte of such a file when it is opened to be read back, whenever `lies` says so.
+Hook flip_what_is_read_back(MemoryFiles& memory, const char* extension, std::function<bool()> lies) {
+  return [&memory, extension, lies = std::move(lies)](const Operation& operation) {
+    const bool is_new = operation.path.parent_path().filename().string().starts_with(".tmp-");
+    if (operation.verb == "open" && is_new && operation.path.extension() == extension && lies())
+      memory.content(operation.path).back() ^= 1;
   };
 }
 
 TEST_F(SaverTest, WhatReadsOtherwiseThanItWasWrittenIsSavedAtTheSecondAttempt) {
-  bool lie = true;
-  files_.arm(flip_what_is_read_back(memory_, [&] { return std::exchange(lie, false); }));
-  SmallRun run(1), loaded;
   Saver saver(files_, kFolder, alone_, options());
-  begin(saver, run);
-  EXPECT_NO_THROW(saver.finish());
-  EXPECT_FALSE(lie);
-  Checkpoint::open_verified(memory_, std::filesystem::path(kFolder) / step_name(1)).load(loaded.state());
-  EXPECT_EQ(loaded, run);
+  std::int64_t step = 0;
+  for (const char* const extension : {".safetensors", ".json"}) {
+    bool lie = true;
+    files_.arm(flip_what_is_read_back(memory_, extension, [&] { return std::exchange(lie, false); }));
+    SmallRun run(++step), loaded;
+    begin(saver, run);
+    EXPECT_NO_THROW(saver.finish());
+    saver.idle();
+    EXPECT_FALSE(lie);
+    Checkpoint::open_verified(memory_, std::filesystem::path(kFolder) / step_name(step)).load(loaded.state());
+    EXPECT_EQ(loaded, run);
+  }
 }
 
 TEST_F(SaverTest, WhatAlwaysReadsOtherwiseIsASaveThatFails) {
-  files_.arm(flip_what_is_read_back(memory_, [] { return true; }));
+  files_.arm(flip_what_is_read_back(memory_, ".safetensors", [] { return true; }));
   Saver saver(files_, kFolder, alone_, options());
   for (const std::int64_t step : {1, 2}) {
     SmallRun run(step);

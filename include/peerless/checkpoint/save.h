@@ -10,7 +10,8 @@
 //   process 0     save.commit(all parts)
 //
 // Protocol (docs/formats/checkpoint.md)   folder/.tmp-step-STEP-RUN/ is made; each part written, hashed on its way,
-// synced, read back; MANIFEST.json written, synced; the folder synced, renamed to step-STEP, and its parent synced.
+// synced, read back; MANIFEST.json written, synced, read back; the folder synced, renamed to step-STEP, and its parent
+// synced.
 //
 // Rule     one save at a time in a folder: whoever saves holds the run's lock, so every .tmp-* there is a dead one's.
 // Errors   IoError; Error(io) when the disk has too little room, or does not give back what was written; Error(output)
