@@ -268,8 +268,23 @@ void Save::commit(const std::vector<SavedPart>& parts) {
   write_manifest(files_, temporary_ / Manifest::kFileName, manifest);
   files_.sync_folder(temporary_);
   const auto target = folder_ / step_name(info_.step);
-  if (clear_the_way(target, manifest)) files_.rename(temporary_, target);
-  files_.sync_folder(folder_);
+  if (!clear_the_way(target, manifest)) return files_.sync_folder(folder_);
+  files_.rename(temporary_, target);
+  try {
+    files_.sync_folder(folder_);
+  } catch (...) {
+    take_back(target);
+    throw;
+  }
+}
+
+// What could not be made durable must not be found there by the next attempt, which has to write it anew.
+void Save::take_back(const fs::path& target) {
+  try {
+    files_.rename(target, temporary_);
+  } catch (const Error& error) {
+    log::warning(error.what(), "; it stays, although it may not survive a loss of power");
+  }
 }
 
 // Whether the target is free now; false when it holds just what was to be saved.

@@ -111,6 +111,23 @@ TEST_F(SaverTest, WhatFailsOnceIsSavedAtTheSecondAttempt) {
   }
 }
 
+TEST_F(SaverTest, WhenTheLastSyncFailsAllIsWrittenOnceMore) {
+  int written = 0, renamed = 0;
+  files_.arm([&](const Operation& operation) {
+    if (operation.verb == "create" && operation.path.extension() == ".safetensors") ++written;
+    if (operation.verb == "rename" && operation.path.filename().string().starts_with(".tmp-")) ++renamed;
+    if (operation.verb == "sync folder" && operation.path == kFolder && renamed == 1 && written == 1)
+      operation.fail(EIO);
+  });
+  SmallRun run(1);
+  Saver saver(files_, kFolder, alone_, options());
+  begin(saver, run);
+  EXPECT_NO_THROW(saver.finish());
+  EXPECT_EQ(written, 2);
+  EXPECT_EQ(renamed, 2);
+  EXPECT_THAT(steps(), ElementsAre(1));
+}
+
 // Changes a byte of such a file when it is opened to be read back, whenever `lies` says so.
 Hook flip_what_is_read_back(MemoryFiles& memory, const char* extension, std::function<bool()> lies) {
   return [&memory, extension, lies = std::move(lies)](const Operation& operation) {

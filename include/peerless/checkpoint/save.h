@@ -59,6 +59,7 @@ class Save {
 
  private:
   bool clear_the_way(const std::filesystem::path& target, const Manifest& manifest);
+  void take_back(const std::filesystem::path& target);
 
   Files& files_;
   std::filesystem::path folder_;
