@@ -2,7 +2,8 @@
 //
 // Cost     whole blocks of 1 MiB are read, straight into the reader's memory where it wants all of one. The last other
 //          one is kept: runs in ascending order read each block once
-// Errors   Error(data): which bytes of which file have changed; IoError when they cannot be read, twice
+// Errors   Error(data): which bytes of which file have changed, or are lost to the disk, which is asked twice; IoError
+//          when they cannot be read now, whatever they are
 // Threads  one
 #pragma once
 
@@ -14,6 +15,10 @@
 #include "peerless/checkpoint/manifest.h"
 
 namespace peerless {
+
+// What a bad sector, a file cut short, or a file system whose own data are damaged gives. Any other failure to read (no
+// memory, too many open files) says nothing about the file.
+bool is_of_the_disk(const IoError& error);
 
 class BlockReader final : public InputFile {
  public:
@@ -28,6 +33,7 @@ class BlockReader final : public InputFile {
 
  private:
   std::uint64_t end_of(std::uint64_t block) const;
+  void read_file(std::uint64_t offset, std::span<std::byte> into) const;
   void read_block(std::uint64_t block, std::span<std::byte> into) const;
   std::span<const std::byte> cached(std::uint64_t block) const;
 

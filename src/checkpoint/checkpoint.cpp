@@ -1,8 +1,6 @@
 #include "peerless/checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <set>
 #include <unordered_map>
@@ -32,12 +30,6 @@ Manifest read_manifest(const Files& files, const fs::path& folder) {
   return Manifest::parse(read_text(files, path, Manifest::kMaxBytes), path);
 }
 
-// What a bad sector, a file cut short, or a file system whose own data are damaged gives.
-bool is_of_the_disk(const IoError& error) {
-  constexpr std::array kDamage{0, EIO, EUCLEAN, EBADMSG};
-  return std::ranges::find(kDamage, error.system_error()) != kDamage.end();
-}
-
 constexpr std::string_view kStepPrefix = "step-";
 constexpr int kStepDigits = 12;
 
@@ -63,8 +55,7 @@ bool is_damage(const Error& error) {
   return error.code() == ExitCode::data && !dynamic_cast<const NewerFormat*>(&error);
 }
 
-// What the disk cannot give back, asked twice, is damage. Any other failure to read (no memory, too many open files)
-// says nothing about the checkpoint, and must not make anybody take an older one.
+// What the disk cannot give back, asked twice, is damage. No other failure to read may make anybody take an older one.
 Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
   for (bool again = false;; again = true) {
     try {
@@ -128,12 +119,7 @@ Checkpoint::Readers Checkpoint::readers() const {
 }
 
 void Checkpoint::verify() const {
-  try {
-    for (const auto& reader : readers()) reader.verify();
-  } catch (const IoError& error) {
-    if (!is_of_the_disk(error)) throw;
-    throw Error(ExitCode::data, error.what());
-  }
+  for (const auto& reader : readers()) reader.verify();
 }
 
 // Manifest and headers must tell the same tensors.

@@ -208,6 +208,28 @@ TEST_F(CheckpointFolderTest, ABadSectorIsDamageButWantOfMemoryIsNot) {
   EXPECT_EQ(complaint([&] { folder.newest_intact(); }).code, ExitCode::io);
 }
 
+TEST_F(CheckpointFolderTest, ABadSectorIsFoundByWhoReadsIt) {
+  save(2);
+  const auto checkpoint = folder.open(2);
+  SmallRun run;
+  const auto loading = [&](const Hook& hook) {
+    faulty.arm(hook);
+    return complaint([&] { checkpoint.load_some(run.state()); });
+  };
+  for (const int error : {0, EIO, EUCLEAN, EBADMSG}) {
+    EXPECT_EQ(loading(fail_from(1, error)).code, ExitCode::data);
+    EXPECT_EQ(faulty.operations(), 2);
+    EXPECT_EQ(loading(fail_at(1, error)).code, ExitCode::ok);
+    EXPECT_EQ(run, SmallRun(2));
+  }
+  EXPECT_EQ(loading(fail_from(1, EIO)).text,
+            concat("/runs/a/checkpoints/step-000000000002/", part, ": cannot read: Input/output error"));
+  for (const int error : {ENOMEM, EACCES}) {
+    EXPECT_EQ(loading(fail_from(1, error)).code, ExitCode::io);
+    EXPECT_EQ(faulty.operations(), 1);
+  }
+}
+
 TEST_F(CheckpointFolderTest, OneOfANewerVersionEndsTheSearch) {
   save(1);
   save(2);
@@ -239,9 +261,15 @@ TEST(CheckpointOfVersion1, IsReadAndVerified) {
   const TemporaryFolder temporary;
   std::filesystem::copy("tests/checkpoint/version_1", temporary.path(), std::filesystem::copy_options::recursive);
   const auto folder = temporary / step_name(7);
+  FaultyFiles faulty(disk());
   SmallRun loaded;
-  Checkpoint::open(disk(), folder).load(loaded.state());
+  const auto checkpoint = Checkpoint::open(faulty, folder);
+  checkpoint.load(loaded.state());
   EXPECT_EQ(loaded, SmallRun(7));
+  faulty.arm(fail_at(1, EIO));
+  EXPECT_NO_THROW(checkpoint.load(loaded.state()));
+  faulty.arm(fail_from(1, EIO));
+  EXPECT_EQ(complaint([&] { checkpoint.load(loaded.state()); }).code, ExitCode::data);
 
   const auto file = folder / "state-00000-of-00001.safetensors";
   std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(300).put('x');
