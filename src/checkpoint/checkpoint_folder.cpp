@@ -76,8 +76,11 @@ std::vector<std::int64_t> CheckpointFolder::surplus(std::int64_t keep_last, cons
   return surplus;
 }
 
-std::vector<std::int64_t> CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep) {
+std::vector<std::int64_t> CheckpointFolder::prune(std::int64_t keep_last, const std::set<std::int64_t>& keep,
+                                                  const std::function<void()>& may_remove) {
   auto steps = surplus(keep_last, keep);
+  if (steps.empty()) return steps;
+  may_remove();
   remove(steps);
   return steps;
 }
@@ -124,7 +127,6 @@ bool CheckpointFolder::is_intact(std::int64_t step) {
 
 // Out of sight first, so that a crash between the files of one leaves no half checkpoint.
 void CheckpointFolder::remove(const std::vector<std::int64_t>& steps) {
-  if (steps.empty()) return;
   for (const auto step : steps) {
     verified_.erase(step);
     trash(files_, path_ / step_name(step));

@@ -131,7 +131,7 @@ bool Saver::save(const Job& job) {
 // No other process waits for that: to verify what is kept may take longer than an exchange may.
 void Saver::prune(const std::set<std::int64_t>& keep) {
   try {
-    folder_.prune(options_.keep_last, keep);
+    folder_.prune(options_.keep_last, keep, options_.may_commit);
   } catch (const std::exception& error) {
     log::warning("old checkpoints stay: ", error.what());
   }

@@ -39,9 +39,9 @@ std::vector<std::filesystem::path> prune(Files& files, const std::filesystem::pa
   if (dry_run) {
     steps = folder.surplus(keep_last, keep);
   } else {
-    folder.settle();
     held.check_held();
-    steps = folder.prune(keep_last, keep);
+    folder.settle();
+    steps = folder.prune(keep_last, keep, [&held] { held.check_held(); });
   }
   std::vector<std::filesystem::path> paths;
   for (const auto step : steps) paths.push_back(folder.path() / step_name(step));

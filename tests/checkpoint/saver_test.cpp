@@ -233,6 +233,30 @@ TEST_F(SaverTest, WhoMayNotCommitLeavesTheFolderAsItIs) {
   EXPECT_EQ(memory_.tree("/run"), before);
 }
 
+// It may change hands while old checkpoints are verified.
+TEST_F(SaverTest, WhoMayNotCommitRemovesNothing) {
+  CheckpointFolder before(memory_, kFolder);
+  for (const std::int64_t step : {1, 2}) {
+    SmallRun run(step);
+    before.save(run.state(), run.info());
+  }
+  auto fenced = options();
+  bool mine = true;
+  fenced.may_commit = [&] {
+    if (!mine) throw Error(ExitCode::output, "taken over");
+  };
+  files_.arm([&](const Operation& operation) {
+    if (operation.verb == "read" && operation.path.parent_path().filename() == step_name(2)) mine = false;
+  });
+  Saver saver(files_, kFolder, alone_, fenced);
+  SmallRun third(3);
+  begin(saver, third);
+  EXPECT_NO_THROW(saver.finish());
+  saver.idle();
+  EXPECT_FALSE(mine);
+  EXPECT_THAT(memory_.list(kFolder), ElementsAre(step_name(1), step_name(2), step_name(3)));
+}
+
 TEST_F(SaverTest, ADiskThatIsReadOnlyOfASuddenIsADiskThatFails) {
   Saver saver(files_, kFolder, alone_, options());
   SmallRun first(1), second(2), third(3);

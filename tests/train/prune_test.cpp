@@ -101,6 +101,24 @@ TEST_F(PruneTest, KeepsOutOfARunThatTrains) {
   EXPECT_EQ(folder.steps().size(), 5u);
 }
 
+// While the newest is verified, or one of the others, a process begins to save that took this one for dead.
+TEST_F(PruneTest, ARunThatIsTakenOverMeanwhileIsLeftAlone) {
+  save_to(500, Probation().state());
+  const auto theirs = folder.path() / ".tmp-theirs";
+  for (const std::int64_t verified : {500, 400}) {
+    FaultyFiles faulty(files);
+    faulty.arm([&](const Operation& operation) {
+      if (operation.path.parent_path().filename() != step_name(verified) || exists(files, theirs)) return;
+      files.make_folder(theirs);
+      files.content("/runs/a/.owner") = "theirs";
+    });
+    EXPECT_EQ(complaint([&] { prune(faulty, "/runs/a", 2, /*dry_run=*/false); }).code, ExitCode::output);
+    EXPECT_EQ(folder.steps(), (Steps{500, 400, 300, 200, 100}));
+    files.remove(theirs);
+    files.remove("/runs/a/.owner");
+  }
+}
+
 TEST_F(PruneTest, WhatIsNoRunIsLeftAlone) {
   save_to(500, Probation().state());
   const auto before = files.tree("/");

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <set>
@@ -48,8 +49,10 @@ class CheckpointFolder {
   // The checkpoints older than the `keep_last` (>= 2) newest that verify, newest first; but for each step in `keep` the
   // newest one up to it that verifies. Each is verified once, when it first stands between others and removal.
   std::vector<std::int64_t> surplus(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
-  // Removes and returns them. An exception has cost no checkpoint that was to be kept.
-  std::vector<std::int64_t> prune(std::int64_t keep_last, const std::set<std::int64_t>& keep = {});
+  // Removes and returns them. An exception has cost no checkpoint that was to be kept. `may_remove` throws where
+  // another process has taken over the folder, which may happen while what is kept is verified.
+  std::vector<std::int64_t> prune(
+      std::int64_t keep_last, const std::set<std::int64_t>& keep = {}, const std::function<void()>& may_remove = [] {});
 
   // Makes durable what is there, and removes what is half there: a process that died may not have lived to do so.
   // Before a run relies on any of it, and while nobody saves.
