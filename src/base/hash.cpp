@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <new>
-#include <optional>
 
 #include "peerless/base/error.h"
 
@@ -13,30 +12,29 @@ namespace {
 
 Digest from(XXH128_hash_t hash) { return {hash.high64, hash.low64}; }
 
-void append_hex(std::string& out, std::uint64_t value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[(value >> shift) & 15];
-}
-
-std::optional<std::uint64_t> parse_half(std::string_view hex) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
-  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
-  return value;
-}
+constexpr std::size_t kHexDigits = 16;  // of 64 bits
 
 }  // namespace
 
-std::string Digest::hex() const {
-  std::string out;
-  append_hex(out, high);
-  append_hex(out, low);
-  return out;
+std::string hex16(std::uint64_t value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string digits(kHexDigits, '0');
+  for (std::size_t i = kHexDigits; i-- > 0; value >>= 4) digits[i] = kDigits[value & 15];
+  return digits;
 }
 
+std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  if (digits.size() != kHexDigits || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+std::string Digest::hex() const { return hex16(high) + hex16(low); }
+
 Digest Digest::parse(std::string_view hex, std::string_view where) {
-  if (hex.size() == 32) {
-    const auto high = parse_half(hex.substr(0, 16)), low = parse_half(hex.substr(16));
+  if (hex.size() == 2 * kHexDigits) {
+    const auto high = parse_hex16(hex.substr(0, kHexDigits)), low = parse_hex16(hex.substr(kHexDigits));
     if (high && low) return {*high, *low};
   }
   throw Error(ExitCode::data, where, ": a digest has 32 hexadecimal digits, got \"", printable(hex.substr(0, 80)),

@@ -1,9 +1,6 @@
 #include "peerless/checkpoint/manifest.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -31,11 +28,7 @@ std::string lines(const std::vector<std::string>& objects) {
 
 std::string hex(const std::vector<std::uint64_t>& numbers) {
   std::string text;
-  for (const auto number : numbers) {
-    std::array<char, kBlockDigits + 1> digits;
-    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(number));
-    text += digits.data();
-  }
+  for (const auto number : numbers) text += hex16(number);
   return text;
 }
 
@@ -151,11 +144,11 @@ class Parser {
     const auto count = bytes / StoredFile::kBlockBytes + (bytes % StoredFile::kBlockBytes != 0);
     want(text.size() / kBlockDigits == count && text.size() % kBlockDigits == 0, "blocks",
          "16 hexadecimal digits for each MiB");
-    std::vector<std::uint64_t> all(count);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const char* const begin = text.data() + i * kBlockDigits;
-      const auto [end, error] = std::from_chars(begin, begin + kBlockDigits, all[i], 16);
-      want(error == std::errc() && end == begin + kBlockDigits, "blocks", "16 hexadecimal digits for each MiB");
+    std::vector<std::uint64_t> all;
+    for (; !text.empty(); text.remove_prefix(kBlockDigits)) {
+      const auto number = parse_hex16(text.substr(0, kBlockDigits));
+      want(number.has_value(), "blocks", "16 hexadecimal digits for each MiB");
+      all.push_back(*number);
     }
     return all;
   }

@@ -26,6 +26,20 @@ TEST(Digest, OfPiecesIsTheDigestOfTheWhole) {
   }
 }
 
+TEST(Hex16, ReadsItsOwnText) {
+  for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{0x0123456789abcdef}, ~std::uint64_t{0}})
+    EXPECT_EQ(parse_hex16(hex16(value)), value);
+  EXPECT_EQ(hex16(0x0123456789abcdef), "0123456789abcdef");
+  EXPECT_EQ(hex16(1), "0000000000000001");
+  EXPECT_EQ(parse_hex16("0123456789ABCDEF"), 0x0123456789abcdefu);
+}
+
+TEST(Hex16, RefusesAllButSixteenDigits) {
+  for (const char* const text : {"", "1", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg",
+                                 " 123456789abcdef", "-123456789abcdef", "+123456789abcdef", "0x23456789abcdef"})
+    EXPECT_EQ(parse_hex16(text), std::nullopt) << text;
+}
+
 TEST(Digest, ReadsItsOwnText) {
   const Digest some{0x0123456789abcdef, 0xfedcba9876543210};
   EXPECT_EQ(some.hex(), "0123456789abcdeffedcba9876543210");

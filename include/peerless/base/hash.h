@@ -4,11 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace peerless {
+
+// 64 bits as 16 lower-case hexadecimal digits, and back; nothing unless it is 16 digits, of either case.
+std::string hex16(std::uint64_t value);
+std::optional<std::uint64_t> parse_hex16(std::string_view digits);
 
 // XXH3-128 of some bytes: names a file's content, a tokenizer, a data set.
 struct Digest {
