@@ -1,7 +1,7 @@
 // Keeps a run's folder to one process.
 //
 // The system's lock on .lock ends with its process. On local disks, NFS and most others it is all that is needed; but
-// some shared file systems have none, and some keep it from other processes of the same host alone. So the holder also
+// some shared file systems have no locks, and some enforce them only among processes of one host. So the holder also
 // writes its name into .owner, and a byte more every `beat`. Who finds there the name of a process of another host
 // waits for `patience`: a file that grows is a living one's, another is taken over. A holder that was taken for dead
 // finds another's name in the file, and check() says so.
