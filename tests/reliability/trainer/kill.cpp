@@ -18,7 +18,7 @@ class KillTrainer {
     const auto started = std::chrono::steady_clock::now();
     const auto outcomes = job_.run("whole");
     seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    rollbacks_ = count(outcomes[0].err, "going back to step");
+    rollbacks_ = count(outcomes[0].err, kGoingBack);
     job_.run("base", {concat("train.stop_at=", begin)});
   }
 
@@ -74,7 +74,7 @@ class KillTrainer {
     ++result.histogram[!hit ? "none: it had ended" : at_any_time ? "at any time" : job_.fault(rank).struck.data()];
     result.trials += hit ? 1 : 0;
     check_survivors(outcomes, victim, result);
-    job_.check("trial", std::max(begin_, acknowledged(outcomes[0].err, job_.folder("trial"))), result);
+    job_.check("trial", outcomes[0].err, begin_, result);
     expect_to_recover(settings, result);
     return hit;
   }
@@ -84,7 +84,7 @@ class KillTrainer {
       if (recovered.code != 0) result.failures.push_back(concat("it does not recover: ", recovered.err));
     job_.check_equal("whole", "trial", "after a kill", result);
     for (const auto& left : disk().list(job_.folder("trial") / "checkpoints"))
-      if (!left.starts_with("step-") && !left.starts_with("aside-step-"))
+      if (!left.starts_with("step-") && !left.starts_with("aside-"))
         result.failures.push_back(concat("recovery leaves ", left));
   }
 
@@ -112,7 +112,7 @@ Results kill_trainer(const Request& request) {
       "", {"train.max_steps=24", "checkpoint.every_steps=3", "checkpoint.keep_last=2", "eval.every_steps=12"}, 6);
   // A low threshold makes spikes of a few losses that only scatter.
   KillTrainer going_back("going back, ",
-                         {"train.max_steps=240", "checkpoint.every_steps=20", "checkpoint.good_after=5",
+                         {"train.max_steps=240", "checkpoint.every_steps=20", "checkpoint.good_after=25",
                           "eval.every_steps=0", "train.spike_threshold=2.2", "train.max_spike_steps=1", "optim.lr=1e-9",
                           "train.max_rollbacks=99", "checkpoint.keep_last=2"},
                          100);

@@ -25,8 +25,7 @@ class Replay {
       process.signal(SIGKILL);
       const auto outcome = process.wait();
       hit = hit || (saved && outcome.code == 128 + SIGKILL);
-      durable = std::max(durable, acknowledged(outcome.err, job_.folder("trial")));
-      job_.check("trial", durable, result);
+      durable = job_.check("trial", outcome.err, durable, result);
     }
     result.trials += hit ? 1 : 0;
     ++result.histogram[hit ? concat("after step ", durable) : "too late"];

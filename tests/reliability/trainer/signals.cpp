@@ -134,7 +134,7 @@ class Signals {
           finished ? outcome.code == 0 : outcome.code == kPreempted || (left_alone && outcome.code == kPeer);
       if (!good) result.failures.push_back(concat(what, ": rank ", r, " ends with ", outcome.code, ": ", outcome.err));
     }
-    job_.check("trial", acknowledged(outcomes[0].err, job_.folder("trial")), result);
+    job_.check("trial", outcomes[0].err, /*before=*/kEvery, result);
     expect_all_durable(outcomes, what, result);
     expect_to_go_on(result);
     return !finished;

@@ -42,12 +42,11 @@ Results soak(const Request& request) {
     for (std::size_t r = 0; strikes && r < kRanks; ++r)
       if (victim == 2 || r == victim) processes[r].signal(SIGKILL);
     const auto outcomes = Job::wait(processes);
-    durable = std::max(durable, acknowledged(outcomes[0].err, job.folder("trial")));
+    durable = job.check("trial", outcomes[0].err, durable, result);
     if (strikes) {
       ++result.trials;
       ++result.histogram[victim == 2 ? "both" : concat("rank ", victim)];
     }
-    job.check("trial", durable, result);
     done = std::ranges::all_of(outcomes, [](const auto& outcome) { return outcome.code == 0; });
     if (!strikes && !done) {
       result.failures.push_back(concat("it ends by itself: ", outcomes[0].err));
