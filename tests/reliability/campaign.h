@@ -34,9 +34,10 @@ struct Result {
   std::map<std::string, std::int64_t> histogram = {};  // of trials, by where the fault came
   std::string untried = {};                            // why there are no trials
 
+  bool harmed() const { return lost + unloadable > 0; }
   bool good() const {
     if (!untried.empty()) return true;
-    return control ? lost + unloadable > 0 : lost + unloadable == 0 && failures.empty();
+    return control ? harmed() : !harmed() && failures.empty();
   }
 };
 
@@ -55,6 +56,16 @@ inline std::optional<std::string> make_trials(std::int64_t count, const std::fun
   for (std::int64_t i = 0; i < kMost * count && counted < count; ++i) counted += trial(counted) ? 1 : 0;
   if (counted == count) return std::nullopt;
   return concat("only ", counted, " of ", count, " trials count");
+}
+
+// The results of all variants. What is missing from all of them together counts as a failure of the first; a variant of
+// which no trial counted, and nothing went wrong, is left out.
+inline Results collect(std::map<std::string, Result>& variants, const std::optional<std::string>& missing) {
+  Results all;
+  for (auto& [name, result] : variants) all.push_back(std::move(result));
+  if (missing) all.front().failures.push_back(*missing);
+  std::erase_if(all, [](const auto& one) { return one.trials == 0 && !one.harmed() && one.failures.empty(); });
+  return all;
 }
 
 // Every one of `names` must be where a fault came: what `name` makes of the labels in the histograms.

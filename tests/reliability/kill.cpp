@@ -121,9 +121,7 @@ Results kill(const Request& request) {
     auto& result = results.try_emplace(variant, Result{"kill", variant, request.seed}).first->second;
     return kill.strike(point, random() % 3 == 0, random, result);
   });
-  Results all;
-  for (auto& [variant, result] : results) all.push_back(std::move(result));
-  if (missing) all.front().failures.push_back(*missing);
+  auto all = collect(results, missing);
   if (count >= static_cast<std::int64_t>(labels.size())) expect_faults_at_each(labels, all, std::identity());
   return all;
 }

@@ -124,10 +124,7 @@ Results kill_trainer(const Request& request) {
     auto& job = counted % 6 < 4 ? usual : going_back;
     return job.trial(kWhen[static_cast<std::size_t>(counted) % kWhen.size()], request.seed, aim, random, results);
   });
-  Results all;
-  for (auto& [name, result] : results) all.push_back(std::move(result));
-  std::erase_if(all, [](const auto& result) { return result.trials == 0 && result.good(); });
-  if (missing) all.front().failures.push_back(*missing);
+  auto all = collect(results, missing);
   aim.expect_everywhere(all);
   return all;
 }
