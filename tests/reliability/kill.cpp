@@ -29,7 +29,10 @@ struct Point {
 class Kill {
  public:
   // Two checkpoints are there, and acknowledged, before anybody is killed.
-  Kill() { run(SaveMode::sync, base_, 2, {}); }
+  Kill() {
+    run(SaveMode::sync, base_, 2, {});
+    PEERLESS_CHECK(notes_->acknowledged == 2, "an undisturbed life saved ", notes_->acknowledged.load(), " of 2 steps");
+  }
 
   // Every operation of every victim, once.
   std::vector<Point> every_point() {
