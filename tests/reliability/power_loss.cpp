@@ -240,7 +240,10 @@ Result ours_in_memory(const Request& request) {
 
 // Step 1 is durable; step 2 is being saved.
 void lose_power(const Pattern& pattern, Volume& volume, const Moment& moment, Result& result) {
-  if (!volume.format_and_mount()) return;
+  if (!volume.format_and_mount()) {
+    result.failures.emplace_back(kUnmountable);
+    return;
+  }
   const fs::path folder = volume.root() / "run";
   disk().make_folder(folder);
   pattern.save(disk(), folder, 1);
@@ -260,7 +263,10 @@ void lose_power(const Pattern& pattern, Volume& volume, const Moment& moment, Re
   };
   Child(save).wait();
   volume.unmount();
-  volume.mount();
+  if (!volume.mount()) {
+    result.failures.emplace_back(kUnmountable);
+    return;
+  }
   ++result.trials;
   const auto step = pattern.load(disk(), folder);
   if (!step)
