@@ -12,7 +12,8 @@
 
 namespace peerless::reliability {
 
-// An operation's verb and what it was about: "rename temporary", "sync manifest", "remove trash".
+// An operation's verb and what it was about: "rename temporary", "sync manifest", "remove trash"; "read written part"
+// where a save reads back what it has just written.
 inline std::string label(const Operation& operation) {
   const auto name = operation.path.filename().string();
   const auto parent = operation.path.parent_path().filename().string();
@@ -27,7 +28,8 @@ inline std::string label(const Operation& operation) {
                            : !name.ends_with(".tok")        ? "run"
                            : parent == "val"                ? "validation set"
                                                             : "training data";
-  return concat(operation.verb, " ", what);
+  const bool reads = operation.verb == "open" || operation.verb == "read" || operation.verb == "look up";
+  return concat(operation.verb, reads && is(parent, ".tmp-") ? " written " : " ", what);
 }
 
 enum class Phase { setup, load, save, commit, retention, evaluation, other };
@@ -40,7 +42,9 @@ inline Phase phase(const std::string& label) {
   if (is_of(" run", " training data")) return Phase::other;
   if (is_of("trash") || label == "rename checkpoint") return Phase::retention;
   if (does("rename ", "sync folder ", "remove ")) return Phase::commit;
-  return does("open ", "read ", "list ", "look up ") && !does("look up free ") ? Phase::load : Phase::save;
+  const bool reads =
+      does("open ", "read ", "look up ") && is_of(" manifest", " part") && !is_of(" written manifest", " written part");
+  return reads || label == "list checkpoint" ? Phase::load : Phase::save;
 }
 
 // Phases in which checkpoints are at stake.
