@@ -37,7 +37,7 @@ struct Result {
   bool harmed() const { return lost + unloadable > 0; }
   bool good() const {
     if (!untried.empty()) return true;
-    return control ? harmed() : !harmed() && failures.empty();
+    return trials > 0 && harmed() == control && failures.empty();
   }
 };
 
