@@ -278,13 +278,13 @@ bool Trainer::has_time_to_save() {
   for (const auto ms : gather(communicator_, static_cast<std::int64_t>(1e3 * stop_.age().count())))
     age = std::max(age, 1e-3 * static_cast<double>(ms));
   const double needed = saver_.last_save().count() * (saver_.busy() ? 2 : 1);
-  const double left = std::max(0.0, grace - age);
+  const double left = grace - age;
   const bool fits = gather(communicator_, std::int64_t{needed <= left}).front() != 0;
   const auto text = [](double seconds) {
     return cluster::in_seconds(std::chrono::duration_cast<cluster::Clock::duration>(Saver::Seconds(seconds)));
   };
   if (!fits && leads())
-    log::warning("no save: ", text(left), " are left of train.grace_seconds, and the last save took ",
+    log::warning("no save: ", text(std::max(0.0, left)), " are left of train.grace_seconds, and the last save took ",
                  text(saver_.last_save().count()), "; ", counters_.step - durable_, " steps to redo");
   return fits;
 }
