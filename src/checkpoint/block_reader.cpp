@@ -21,7 +21,7 @@ BlockReader::BlockReader(const InputFile& file, const StoredFile& stored, std::f
     : file_(file), stored_(stored), path_(std::move(path)) {}
 
 void BlockReader::read(std::uint64_t offset, std::span<std::byte> into) const {
-  if (stored_.blocks.empty()) return read_file(offset, into);
+  if (stored_.blocks.empty()) return ask_twice([&] { file_.read(offset, into); });
   while (!into.empty()) {
     const auto block = offset / kBlock, begin = block * kBlock, size = end_of(block) - begin;
     const auto part = std::min(into.size(), end_of(block) - offset);
@@ -49,21 +49,9 @@ void BlockReader::verify() const {
 
 std::uint64_t BlockReader::end_of(std::uint64_t block) const { return std::min((block + 1) * kBlock, stored_.bytes); }
 
-// A disk that fails once may have had its reason: it is asked twice before a checkpoint is given up.
-void BlockReader::read_file(std::uint64_t offset, std::span<std::byte> into) const {
-  for (bool again = false;; again = true) {
-    try {
-      return file_.read(offset, into);
-    } catch (const IoError& error) {
-      if (!is_of_the_disk(error)) throw;
-      if (again) throw Error(ExitCode::data, error.what());
-    }
-  }
-}
-
 void BlockReader::read_block(std::uint64_t block, std::span<std::byte> into) const {
   const auto begin = block * kBlock;
-  read_file(begin, into);
+  ask_twice([&] { file_.read(begin, into); });
   if (checksum(into) != stored_.blocks[block])
     throw Error(ExitCode::data, printable(path_.string()), ": changed since it was written, at bytes ", begin, " to ",
                 end_of(block));

@@ -20,6 +20,20 @@ namespace peerless {
 // memory, too many open files) says nothing about the file.
 bool is_of_the_disk(const IoError& error);
 
+// What `read` returns. A disk that fails once may have had its reason: it is asked twice before what it cannot give
+// back counts as damage, Error(data).
+template <class Read>
+auto ask_twice(const Read& read) {
+  for (bool again = false;; again = true) {
+    try {
+      return read();
+    } catch (const IoError& error) {
+      if (!is_of_the_disk(error)) throw;
+      if (again) throw Error(ExitCode::data, error.what());
+    }
+  }
+}
+
 class BlockReader final : public InputFile {
  public:
   // What is passed by reference outlives it. Without checksums (of version 1) it hands out what it reads.
@@ -33,7 +47,6 @@ class BlockReader final : public InputFile {
 
  private:
   std::uint64_t end_of(std::uint64_t block) const;
-  void read_file(std::uint64_t offset, std::span<std::byte> into) const;
   void read_block(std::uint64_t block, std::span<std::byte> into) const;
   std::span<const std::byte> cached(std::uint64_t block) const;
 

@@ -55,16 +55,9 @@ bool is_damage(const Error& error) {
   return error.code() == ExitCode::data && !dynamic_cast<const NewerFormat*>(&error);
 }
 
-// What the disk cannot give back, asked twice, is damage. No other failure to read may make anybody take an older one.
+// No failure to read but damage may make anybody take an older one.
 Checkpoint Checkpoint::open(const Files& files, const fs::path& folder) {
-  for (bool again = false;; again = true) {
-    try {
-      return Checkpoint(files, folder);
-    } catch (const IoError& error) {
-      if (!is_of_the_disk(error)) throw;
-      if (again) throw Error(ExitCode::data, error.what());
-    }
-  }
+  return ask_twice([&] { return Checkpoint(files, folder); });
 }
 
 Checkpoint Checkpoint::open_verified(const Files& files, const fs::path& folder) {
